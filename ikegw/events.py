@@ -1,0 +1,158 @@
+"""What happened, as frozen values given to one `publish`. Log, metrics and the control socket are fed from these alone."""
+
+from collections.abc import Callable
+from enum import Enum
+from ipaddress import IPv4Interface, IPv6Interface
+
+from attrs import frozen
+
+from ikegw.paths import Path
+from ikegw.wire.identification import Identity
+from ikegw.wire.selectors import TrafficSelector
+
+
+class AuthFailure(Enum):
+    """The paper's five reasons (III.B) why authentication fails; told apart in the log, never on the wire."""
+
+    NO_CONFIGURATION = "no connection is configured for this peer"
+    METHOD_NOT_ALLOWED = "the peer's authentication method is not supported or not allowed here"
+    NO_OWN_MATERIAL = "we have nothing to prove our own identity with"
+    NOT_AUTHENTIC = "the peer did not prove its identity"
+    DOWNLOAD_FAILED = "a certificate or CRL that policy demands could not be had"
+
+
+@frozen
+class SaName:
+    """How an IKE SA is called in logs and tables: `roadwarriors[7]`."""
+
+    connection: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.connection}[{self.number}]"
+
+
+@frozen
+class StateEntered:
+    """A machine took a transition. `machine` is `initiator`, `responder`, `mature` or `child NAME`."""
+
+    sa: SaName
+    machine: str
+    before: str
+    cause: str
+    state: str
+
+
+@frozen
+class IkeUp:
+    """An IKE SA reached SM_MATURE."""
+
+    sa: SaName
+    path: Path
+    initiator: bool
+    local: Identity
+    remote: Identity
+    suite: str
+    spi_initiator: bytes
+    spi_responder: bytes
+    method: str
+
+
+@frozen
+class IkeDown:
+    """An IKE SA reached SM_DEAD. `reason` is a sentence; `was_up` says whether it had been mature."""
+
+    sa: SaName
+    path: Path
+    remote: Identity | None
+    reason: str
+    was_up: bool
+
+
+@frozen
+class AuthFailed:
+    """The peer failed to log in, or we failed to prove ourselves; `detail` says expected, got, and what to do."""
+
+    sa: SaName
+    path: Path
+    remote: Identity | None
+    reason: AuthFailure
+    detail: str
+
+
+@frozen
+class Refused:
+    """A negotiation was refused: by us (`by_peer` False) or by the peer. `notify` is the notify's name."""
+
+    sa: SaName
+    path: Path
+    by_peer: bool
+    notify: str
+    detail: str
+
+
+@frozen
+class ChildUp:
+    """A CHILD SA carries traffic."""
+
+    sa: SaName
+    child: str
+    inbound_spi: bytes
+    outbound_spi: bytes
+    suite: str
+    local_selectors: tuple[TrafficSelector, ...]
+    remote_selectors: tuple[TrafficSelector, ...]
+    udp_encapsulated: bool
+
+
+@frozen
+class ChildDown:
+    """A CHILD SA ended, with what it carried (inner octets)."""
+
+    sa: SaName
+    child: str
+    inbound_spi: bytes
+    reason: str
+    inbound_octets: int
+    outbound_octets: int
+
+
+@frozen
+class AddressLeased:
+    """A client was given addresses."""
+
+    sa: SaName
+    identity: Identity
+    addresses: tuple[IPv4Interface | IPv6Interface, ...]
+
+
+@frozen
+class AddressReleased:
+    """A client's addresses went back to their provider."""
+
+    sa: SaName
+    addresses: tuple[IPv4Interface | IPv6Interface, ...]
+
+
+@frozen
+class Dropped:
+    """A datagram was dropped: `reason` is one of a fixed set of words, so that it can be counted."""
+
+    path: Path
+    reason: str
+    detail: str = ""
+
+
+Event = (
+    StateEntered
+    | IkeUp
+    | IkeDown
+    | AuthFailed
+    | Refused
+    | ChildUp
+    | ChildDown
+    | AddressLeased
+    | AddressReleased
+    | Dropped
+)
+Publish = Callable[[Event], None]

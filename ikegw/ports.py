@@ -1,0 +1,207 @@
+"""What the spine (`ike`, `auth`) needs of the world. Doors implement these; the roof joins them.
+
+Whatever may wait returns a Deferred; nothing here blocks the reactor. Every Deferred is cancellable: cancelling says that
+the result is no longer wanted, and whatever still arrives for it is given back (an address released, an SA removed).
+"""
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from typing import Protocol
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred
+
+from ikegw.crypto.keymat import ChildKeys
+from ikegw.crypto.suites import EspSuite
+from ikegw.paths import Path
+from ikegw.wire.identification import Identity
+from ikegw.wire.selectors import TrafficSelector
+
+Random = Callable[[int], bytes]
+"""The one source of randomness: `random(n)` gives n fresh octets (`os.urandom` outside tests)."""
+
+
+class Transport(Protocol):
+    """Sends IKE messages; the other direction is a callback that the roof connects."""
+
+    def send(self, path: Path, octets: bytes) -> None:
+        """Send one IKE message from `path.local` to `path.remote`; never raises, losses are counted.
+
+        The transport puts the non-ESP marker (RFC 3948 §2.2) in front where the local socket is a NAT-T one.
+        """
+        ...
+
+    def keepalive(self, path: Path) -> None:
+        """Send one NAT keepalive octet, 0xFF (RFC 3948 §2.3)."""
+        ...
+
+    def nat_t_port(self, path: Path) -> int:
+        """The local NAT-T port beside `path.local` (4500 unless configured otherwise)."""
+        ...
+
+
+# ---------------------------------------------------------------- data plane
+
+
+@frozen
+class Limits:
+    """When a CHILD SA is to be renewed (soft) and when it ends (hard). None: no limit. Time in seconds."""
+
+    soft_seconds: float | None = None
+    hard_seconds: float | None = None
+    soft_octets: int | None = None
+    hard_octets: int | None = None
+    soft_packets: int | None = None
+    hard_packets: int | None = None
+
+
+@frozen
+class TunnelSa:
+    """A CHILD SA as the data plane carries it: both directions and their selectors, in tunnel mode.
+
+    Our inbound SPI names it. `virtual` are addresses to put on our own end (we are the client of a gateway).
+    """
+
+    name: str
+    path: Path
+    udp_encapsulated: bool
+    inbound_spi: bytes
+    outbound_spi: bytes
+    suite: EspSuite
+    inbound_keys: ChildKeys = field(repr=False)
+    outbound_keys: ChildKeys = field(repr=False)
+    local_selectors: tuple[TrafficSelector, ...]
+    remote_selectors: tuple[TrafficSelector, ...]
+    virtual: tuple[IPv4Address | IPv6Address, ...] = ()
+    limits: Limits = Limits()
+    replay_window: int = 1024
+
+
+@frozen
+class Usage:
+    """What one CHILD SA has carried: octets are of inner packets; `last_inbound` is seconds since then, None if never."""
+
+    inbound_octets: int = 0
+    inbound_packets: int = 0
+    outbound_octets: int = 0
+    outbound_packets: int = 0
+    last_inbound: float | None = None
+    replays: int = 0
+    forgeries: int = 0
+
+
+@frozen
+class SoftExpired:
+    """The SA passed a soft limit: rekey it. Told once."""
+
+    inbound_spi: bytes
+
+
+@frozen
+class HardExpired:
+    """The SA passed a hard limit; it carries nothing any more."""
+
+    inbound_spi: bytes
+
+
+@frozen
+class Acquired:
+    """A packet met a trap policy that has no SA: `name` is the policy's."""
+
+    name: str
+    local_selector: TrafficSelector
+    remote_selector: TrafficSelector
+
+
+@frozen
+class MappingChanged:
+    """Authentic ESP came from another remote endpoint than before (RFC 7296 §2.23)."""
+
+    inbound_spi: bytes
+    path: Path
+
+
+DataPlaneEvent = SoftExpired | HardExpired | Acquired | MappingChanged
+
+
+class DataPlaneError(Exception):
+    """The data plane refused or failed; the text says what was wanted, what it said, and what to do."""
+
+
+class DataPlane(Protocol):
+    """A kernel or a process that carries ESP (RFC 4303). One contract, tested alike for every kind."""
+
+    description: str
+    """What it is and why it was chosen, in one line for the operator."""
+
+    def start(self, listener: Callable[[DataPlaneEvent], None]) -> Deferred[None]:
+        """Make it ready; from now on `listener` hears its events."""
+        ...
+
+    def allocate_spi(self, path: Path) -> Deferred[bytes]:
+        """Reserve an inbound SPI: 4 octets, first octet the worker's number, value above 255."""
+        ...
+
+    def release_spi(self, spi: bytes) -> None:
+        """Give back a reserved SPI that was never installed."""
+        ...
+
+    def install(self, sa: TunnelSa) -> Deferred[None]:
+        """Install both directions, policies, routes and virtual addresses: wholly, or not at all (DataPlaneError).
+
+        The newest SA for the same selectors sends; older ones go on receiving until removed.
+        """
+        ...
+
+    def remove(self, inbound_spi: bytes) -> Deferred[Usage]:
+        """Remove all of it and tell its last counts. Removing what is not there gives an empty Usage."""
+        ...
+
+    def usage(self, inbound_spi: bytes) -> Deferred[Usage]:
+        """The counts so far; DataPlaneError if there is no such SA."""
+        ...
+
+    def stop(self) -> Deferred[None]:
+        """Remove everything that we installed and close."""
+        ...
+
+
+# ---------------------------------------------------------------- addresses
+
+
+@frozen
+class AddressRequest:
+    """What a client asks by CP(CFG_REQUEST), and who it is. `requested` are addresses that it would like."""
+
+    connection: str
+    identity: Identity
+    pools: tuple[str, ...]
+    wants_ip4: bool
+    wants_ip6: bool
+    requested: tuple[IPv4Address | IPv6Address, ...] = ()
+
+
+@frozen
+class Lease:
+    """Addresses and parameters lent to one client until released. `token` is the provider's own."""
+
+    ip4: IPv4Interface | None
+    ip6: IPv6Interface | None
+    dns: tuple[IPv4Address | IPv6Address, ...] = ()
+    token: object = None
+
+
+class NoAddress(Exception):
+    """No provider had an address; the text says which were asked and what each answered."""
+
+
+class Addresses(Protocol):
+    """A configuration provider (rows R-15…R-17)."""
+
+    def lease(self, request: AddressRequest) -> Deferred[Lease]:
+        """Obtain addresses; errback with NoAddress. A provider that need not wait gives a Deferred that has fired."""
+        ...
+
+    def release(self, lease: Lease) -> Deferred[None]:
+        """Give a lease back; releasing twice does nothing."""
+        ...
