@@ -1,0 +1,216 @@
+"""The IKE SA initiator: Figure 2, and its errors: Figure 3.
+
+The machine ends in SM_MATURE or SM_TERMINATE, from where `mature.py` goes on, or in SM_DEAD.
+"""
+
+from typing import Protocol
+
+from automat import TypeMachineBuilder
+
+
+class Driver(Protocol):
+    """What the machine has done. None of these raises; each answers, if it must, by an input."""
+
+    def request_ike_sa_init(self) -> None:
+        """Make SPIi, Ni, KEi of the first configured group and the NAT-D hashes; send the IKE_SA_INIT request."""
+
+    def repeat_with_cookie(self) -> None:
+        """Send the same request with the cookie first, then tell `repeated`."""
+
+    def repeat_with_group(self) -> None:
+        """Send the same request with a KEi of the group asked for, then tell `repeated`."""
+
+    def note_refusal(self) -> None:
+        """Remember an unauthenticated error as a hint; the request goes on being retransmitted."""
+
+    def note_illegal(self) -> None:
+        """Remember that an illegal response was ignored."""
+
+    def request_ike_auth(self) -> None:
+        """Derive the keys, follow a NAT to port 4500, prove ourselves and send the IKE_AUTH request."""
+
+    def mature(self) -> None:
+        """Hand over to the mature machine."""
+
+    def terminate(self) -> None:
+        """Hand over to the mature machine in SM_TERMINATE."""
+
+    def dead(self) -> None:
+        """End the IKE SA: the one place of row IE-21."""
+
+
+class Initiator(Protocol):
+    """The inputs. A name says what was decided of a message, not what the message was."""
+
+    def begin(self) -> None:
+        """ACQUIRE, CONNECT or REAUTH."""
+
+    def unconfigured(self) -> None:
+        """There is no configuration to begin with."""
+
+    def cookie(self) -> None:
+        """N(COOKIE), and fewer rounds than allowed."""
+
+    def other_group(self) -> None:
+        """N(INVALID_KE_PAYLOAD) for a group that we offered, may use, and have not tried."""
+
+    def repeated(self) -> None:
+        """The IKE_SA_INIT request is out again."""
+
+    def other_group_unacceptable(self) -> None:
+        """INVALID_KE: a group that we did not offer, may not use or have tried."""
+
+    def too_many_rounds(self) -> None:
+        """COOKIE or INVALID_KE_PAYLOAD once more than allowed."""
+
+    def refused(self) -> None:
+        """An unauthenticated error notify in place of an IKE_SA_INIT response."""
+
+    def illegal(self) -> None:
+        """A response that breaks the protocol: not out of our offer, bad group, value or nonce."""
+
+    def negotiated(self) -> None:
+        """A regular IKE_SA_INIT response."""
+
+    def child_made(self) -> None:
+        """The responder is authentic and the CHILD SA is installed."""
+
+    def child_refused(self) -> None:
+        """The responder is authentic and refused the child; policy keeps the IKE SA."""
+
+    def child_unusable(self) -> None:
+        """The responder is authentic, and there is no child to live with."""
+
+    def peer_refused(self) -> None:
+        """N(AUTHENTICATION_FAILED) or another error that ends the IKE SA, protected."""
+
+    def not_authentic(self) -> None:
+        """AUTH_FAILED: the responder does not prove its identity, or we have nothing to prove ours with."""
+
+    def timeout(self) -> None:
+        """No answer after the last retransmission."""
+
+    def terminate(self) -> None:
+        """MSG_IKE_TERMINATE."""
+
+
+builder = TypeMachineBuilder(Initiator, Driver)
+
+SMI_INIT = builder.state("SMI_INIT")
+SMI_AUTH = builder.state("SMI_AUTH")
+IKE_SMI_COOKIE = builder.state("IKE_SMI_COOKIE")
+IKE_SMI_INVALIDKE = builder.state("IKE_SMI_INVALIDKE")
+SMI_AUTH_WAIT = builder.state("SMI_AUTH_WAIT")
+SM_MATURE = builder.state("SM_MATURE")
+SM_TERMINATE = builder.state("SM_TERMINATE")
+SM_DEAD = builder.state("SM_DEAD")
+
+
+@SMI_INIT.upon(Initiator.begin).to(SMI_AUTH)
+def _begin(machine: Initiator, driver: Driver) -> None:
+    """I-01: configuration found; send the IKE_SA_INIT request."""
+    driver.request_ike_sa_init()
+
+
+@SMI_INIT.upon(Initiator.unconfigured).to(SM_DEAD)
+def _unconfigured(machine: Initiator, driver: Driver) -> None:
+    """I-02: no configuration; tell the caller."""
+    driver.dead()
+
+
+@SMI_AUTH.upon(Initiator.cookie).to(IKE_SMI_COOKIE)
+def _cookie(machine: Initiator, driver: Driver) -> None:
+    """I-03: the responder checks our address; repeat with the cookie."""
+    driver.repeat_with_cookie()
+
+
+@SMI_AUTH.upon(Initiator.other_group).to(IKE_SMI_INVALIDKE)
+def _other_group(machine: Initiator, driver: Driver) -> None:
+    """I-04: the responder wants another group; repeat with its KEi."""
+    driver.repeat_with_group()
+
+
+def _repeated(machine: Initiator, driver: Driver) -> None:
+    """I-03, I-04: the request is out again."""
+
+
+IKE_SMI_COOKIE.upon(Initiator.repeated).to(SMI_AUTH)(_repeated)
+IKE_SMI_INVALIDKE.upon(Initiator.repeated).to(SMI_AUTH)(_repeated)
+
+
+@SMI_AUTH.upon(Initiator.negotiated).to(SMI_AUTH_WAIT)
+def _negotiated(machine: Initiator, driver: Driver) -> None:
+    """I-05: regular response; keys, NAT, IKE_AUTH request."""
+    driver.request_ike_auth()
+
+
+@SMI_AUTH.upon(Initiator.refused).loop()
+def _refused(machine: Initiator, driver: Driver) -> None:
+    """IE-02, IE-05: an unauthenticated error is a hint; go on waiting for a proper response until TIMEOUT."""
+    driver.note_refusal()
+
+
+@SMI_AUTH.upon(Initiator.illegal).loop()
+def _illegal(machine: Initiator, driver: Driver) -> None:
+    """IE-04: an illegal response is an attack; ignore it and go on waiting until TIMEOUT."""
+    driver.note_illegal()
+
+
+@SMI_AUTH.upon(Initiator.other_group_unacceptable).to(SM_TERMINATE)
+def _other_group_unacceptable(machine: Initiator, driver: Driver) -> None:
+    """IE-03: INVALID_KE; there are no keys yet, so SM_TERMINATE falls through to SM_DEAD (IE-15)."""
+    driver.terminate()
+
+
+@SMI_AUTH.upon(Initiator.too_many_rounds).to(SM_DEAD)
+def _too_many_rounds(machine: Initiator, driver: Driver) -> None:
+    """IE-06: too many COOKIE or INVALID_KE rounds."""
+    driver.dead()
+
+
+@SMI_AUTH_WAIT.upon(Initiator.child_made).to(SM_MATURE)
+def _child_made(machine: Initiator, driver: Driver) -> None:
+    """I-06: authentic, CHILD SA installed."""
+    driver.mature()
+
+
+@SMI_AUTH_WAIT.upon(Initiator.child_refused).to(SM_MATURE)
+def _child_refused(machine: Initiator, driver: Driver) -> None:
+    """I-18: authentic, no child; the IKE SA stands."""
+    driver.mature()
+
+
+@SMI_AUTH_WAIT.upon(Initiator.child_unusable).to(SM_TERMINATE)
+def _child_unusable(machine: Initiator, driver: Driver) -> None:
+    """IE-13: the IKE SA was for this child only."""
+    driver.terminate()
+
+
+@SMI_AUTH_WAIT.upon(Initiator.peer_refused).to(SM_DEAD)
+def _peer_refused(machine: Initiator, driver: Driver) -> None:
+    """IE-07: the peer has already dropped the IKE SA."""
+    driver.dead()
+
+
+@SMI_AUTH_WAIT.upon(Initiator.not_authentic).to(SM_TERMINATE)
+def _not_authentic(machine: Initiator, driver: Driver) -> None:
+    """IE-08: tell the peer N(AUTHENTICATION_FAILED)."""
+    driver.terminate()
+
+
+def _timeout(machine: Initiator, driver: Driver) -> None:
+    """IE-01: the responder is unavailable."""
+    driver.dead()
+
+
+def _terminate(machine: Initiator, driver: Driver) -> None:
+    """IE-20: told to end."""
+    driver.terminate()
+
+
+for _waiting in (SMI_AUTH, SMI_AUTH_WAIT):
+    _waiting.upon(Initiator.timeout).to(SM_DEAD)(_timeout)
+for _running in (SMI_INIT, SMI_AUTH, SMI_AUTH_WAIT):
+    _running.upon(Initiator.terminate).to(SM_TERMINATE)(_terminate)
+
+InitiatorMachine = builder.build()
