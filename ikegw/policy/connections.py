@@ -1,0 +1,276 @@
+"""What we accept from whom: connections and their children, and which of them a peer belongs to (row G-04).
+
+All are frozen values, as the configuration made them. Durations are seconds, 0 where a timer is off.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Final
+
+from attrs import frozen
+
+from ikegw.policy.identities import ANY, IdentityPattern, same
+from ikegw.policy.proposals import DEFAULT_ESP, DEFAULT_IKE, Offer
+from ikegw.policy.selectors import DYNAMIC, Dynamic
+from ikegw.wire.identification import Identity
+from ikegw.wire.selectors import TrafficSelector
+
+__all__ = [
+    "DYNAMIC", "AuthKind", "ChildPolicy", "Connection", "DpdAction", "Dynamic", "LocalAuth", "RemoteAuth", "Retransmit",
+    "SendCertificate", "StartAction", "Unique", "for_addresses", "for_identities",
+]  # fmt: skip
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+class AuthKind(Enum):
+    """How a side proves who it is."""
+
+    PSK = "psk"
+    PUBKEY = "pubkey"
+    EAP = "eap"
+
+
+class StartAction(Enum):
+    """What a child does when the configuration is loaded, or when the peer closed it."""
+
+    NONE = "none"
+    START = "start"
+    TRAP = "trap"
+
+
+class DpdAction(Enum):
+    """What follows when a peer no longer answers."""
+
+    CLEAR = "clear"
+    RESTART = "restart"
+    TRAP = "trap"
+
+
+class Unique(Enum):
+    """What happens when a peer's identity already has an IKE SA on this connection.
+
+    REPLACE deletes the old one; KEEP leaves it unless the peer says INITIAL_CONTACT; REFUSE turns the newcomer away;
+    NEVER lets all stand and pays INITIAL_CONTACT no heed.
+    """
+
+    REPLACE = "replace"
+    KEEP = "keep"
+    REFUSE = "refuse"
+    NEVER = "never"
+
+
+class SendCertificate(Enum):
+    """When we send our certificate: IF_ASKED waits for a CERTREQ of the peer."""
+
+    ALWAYS = "always"
+    IF_ASKED = "ifasked"
+    NEVER = "never"
+
+
+@frozen
+class LocalAuth:
+    """How we prove who we are. Without an identity it is the certificate's subject, else our address.
+
+    `certificates` are names of files in `certs/`, the end entity's first.
+    """
+
+    kind: AuthKind
+    identity: Identity | None = None
+    certificates: tuple[str, ...] = ()
+
+
+@frozen
+class RemoteAuth:
+    """How a peer must prove who it is.
+
+    `authorities` are names of files in `ca/` (none: all of them), `certificates` names in `certs/` (none: any that a CA vouches for).
+    """
+
+    kind: AuthKind
+    identity: IdentityPattern = ANY
+    authorities: tuple[str, ...] = ()
+    certificates: tuple[str, ...] = ()
+
+
+@frozen
+class Retransmit:
+    """When a request is sent again: `first` seconds after it, then each wait `factor` times the last, `tries` times.
+
+    `jitter` is the largest part of a wait that may be taken off at random, 0 to 1; no wait exceeds `limit`.
+    """
+
+    first: float = 2.0
+    factor: float = 1.8
+    tries: int = 5
+    jitter: float = 0.1
+    limit: float = 60.0
+
+    def wait(self, sent: int) -> float:
+        """Seconds to wait after the message was sent `sent` times (1 or more), before jitter."""
+        return float(min(self.first * self.factor ** (sent - 1), self.limit))
+
+
+@frozen
+class ChildPolicy:
+    """A CHILD SA as configured. `life_seconds` and `jitter_seconds` None: 10 % of `rekey_seconds`, on top and off it.
+
+    Rekeying starts at `rekey_seconds` less up to `jitter_seconds` at random. Octets and packets are counted for each direction.
+    """
+
+    name: str
+    local_selectors: tuple[TrafficSelector | Dynamic, ...] = (DYNAMIC,)
+    remote_selectors: tuple[TrafficSelector | Dynamic, ...] = (DYNAMIC,)
+    proposals: tuple[Offer, ...] = DEFAULT_ESP
+    start: StartAction = StartAction.NONE
+    dpd: DpdAction = DpdAction.CLEAR
+    close: StartAction = StartAction.NONE
+    rekey_seconds: float = 3600.0
+    life_seconds: float | None = None
+    jitter_seconds: float | None = None
+    rekey_octets: int | None = None
+    life_octets: int | None = None
+    rekey_packets: int | None = None
+    life_packets: int | None = None
+    replay_window: int = 1024
+
+    @property
+    def hard_seconds(self) -> float:
+        """When it ends, 0 for never."""
+        return self.rekey_seconds * 1.1 if self.life_seconds is None else self.life_seconds
+
+    @property
+    def jitter(self) -> float:
+        """The most seconds that rekeying may start early."""
+        return self.rekey_seconds * 0.1 if self.jitter_seconds is None else self.jitter_seconds
+
+
+@frozen
+class Connection:
+    """An IKE SA as configured, for one peer or for many.
+
+    `local_addresses` and `remote_addresses` empty: any. `virtual` are addresses to ask of the peer, 0.0.0.0 or :: for any one.
+    `pools` lend addresses to the peer. `keep_ike` keeps the IKE SA when its first child could not be made (rows I-18, IE-13).
+    `tries` is how often an initiator begins anew before it gives up, 0 for ever.
+    """
+
+    name: str
+    local: LocalAuth
+    remote: RemoteAuth
+    children: tuple[ChildPolicy, ...] = ()
+    proposals: tuple[Offer, ...] = DEFAULT_IKE
+    local_addresses: tuple[Network, ...] = ()
+    remote_addresses: tuple[Network, ...] = ()
+    local_port: int = 500
+    remote_port: int = 500
+    remote_nat_t_port: int = 4500
+    pools: tuple[str, ...] = ()
+    virtual: tuple[Address, ...] = ()
+    nat_traversal: bool = True
+    force_encapsulation: bool = False
+    mobike: bool = True
+    fragmentation: bool = True
+    unique: Unique = Unique.REPLACE
+    send_certificate: SendCertificate = SendCertificate.IF_ASKED
+    keep_ike: bool = False
+    tries: int = 1
+    retransmit: Retransmit = Retransmit()
+    half_open_seconds: float = 30.0
+    dpd_seconds: float = 60.0
+    keepalive_seconds: float = 20.0
+    rekey_seconds: float = 14400.0
+    over_seconds: float | None = None
+    jitter_seconds: float | None = None
+    reauth_seconds: float = 0.0
+
+    @property
+    def peer(self) -> Address | None:
+        """Whom to call as initiator: the remote address, when it is exactly one host."""
+        return _only_host(self.remote_addresses)
+
+    @property
+    def own_address(self) -> Address | None:
+        """Our own address, when it is exactly one host."""
+        return _only_host(self.local_addresses)
+
+    @property
+    def hard_seconds(self) -> float:
+        """When an IKE SA that could not be rekeyed ends, 0 for never."""
+        if not self.rekey_seconds and not self.reauth_seconds:
+            return 0.0
+        longest = max(self.rekey_seconds, self.reauth_seconds)
+        return longest * 1.1 if self.over_seconds is None else longest + self.over_seconds
+
+    @property
+    def jitter(self) -> float:
+        """The most seconds that rekeying or re-authentication may start early."""
+        if self.jitter_seconds is not None:
+            return self.jitter_seconds
+        return (self.rekey_seconds or self.reauth_seconds) * 0.1
+
+    def child(self, name: str) -> ChildPolicy | None:
+        """The child of that name."""
+        return next((child for child in self.children if child.name == name), None)
+
+
+def _only_host(networks: tuple[Network, ...]) -> Address | None:
+    if len(networks) == 1 and networks[0].prefixlen == networks[0].max_prefixlen:
+        return networks[0].network_address
+    return None
+
+
+_EXACT: Final = 129  # one more than the longest prefix
+
+
+def for_addresses(
+    connections: Sequence[Connection], local: Address, remote: Address
+) -> tuple[Connection, ...]:
+    """The connections that a peer at `remote` may use at our address `local`, the most specific first.
+
+    The peer's address counts before ours; equals keep the order of the configuration.
+    """
+    found = []
+    for connection in connections:
+        theirs = _closeness(connection.remote_addresses, remote)
+        if theirs is None:
+            continue
+        ours = _closeness(connection.local_addresses, local)
+        if ours is not None:
+            found.append((theirs, ours, connection))
+    if len(found) > 1:
+        found.sort(key=lambda match: (-match[0], -match[1]))
+    return tuple(connection for _, _, connection in found)
+
+
+def _closeness(networks: tuple[Network, ...], address: Address) -> int | None:
+    """0 when any address is welcome, else one more than the longest matching prefix; None: no match."""
+    if not networks:
+        return 0
+    best = None
+    for network in networks:
+        if address in network:
+            close = _EXACT if network.prefixlen == network.max_prefixlen else network.prefixlen + 1
+            best = close if best is None or close > best else best
+    return best
+
+
+def for_identities(
+    candidates: Sequence[Connection], idi: Identity, idr: Identity | None
+) -> tuple[Connection, ...]:
+    """Those of `candidates` whose peer may be `idi`, the best match first: exact, then wildcards, then `%any`.
+
+    An initiator that named us by `idr` gets only connections on which we are that, or which leave our identity open.
+    """
+    found = []
+    for connection in candidates:
+        own = connection.local.identity
+        if idr is not None and own is not None and not same(own, idr):
+            continue
+        rank = connection.remote.identity.rank(idi)
+        if rank:
+            found.append((rank, idr is not None and own is not None, connection))
+    if len(found) > 1:
+        found.sort(key=lambda match: (-match[0], not match[1]))
+    return tuple(connection for _, _, connection in found)
