@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
-from ikegw.paths import Path
+from ikegw.paths import Address, Endpoint, Path
 from ikegw.wire.identification import Identity
 from ikegw.wire.selectors import TrafficSelector
 
@@ -37,6 +37,13 @@ class Transport(Protocol):
 
     def nat_t_port(self, path: Path) -> int:
         """The local NAT-T port beside `path.local` (4500 unless configured otherwise)."""
+        ...
+
+    def source(self, remote: Address, wanted: Address | None) -> Endpoint | None:
+        """Where we would begin an IKE SA with `remote` from: our IKE endpoint on `wanted`, or on the address that routing picks.
+
+        None if we listen on no such address.
+        """
         ...
 
 
