@@ -160,6 +160,10 @@ class DataPlane(Protocol):
         """
         ...
 
+    def move(self, inbound_spi: bytes, path: Path) -> Deferred[None]:
+        """Carry on over another path: the answer to `MappingChanged`; DataPlaneError if there is no such SA."""
+        ...
+
     def remove(self, inbound_spi: bytes) -> Deferred[Usage]:
         """Remove all of it and tell its last counts. Removing what is not there gives an empty Usage."""
         ...

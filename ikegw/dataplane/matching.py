@@ -1,0 +1,68 @@
+"""Which CHILD SA a packet belongs to, said plainly (RFC 4301 §4.4.1): the meaning that every data plane must have.
+
+A kernel or a fast data plane finds the same answer another way; tests hold it to this one.
+"""
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from attrs import frozen
+
+from ikegw.ports import TunnelSa
+from ikegw.wire.selectors import TrafficSelector
+
+ANY_PORT: Final = (0, 65535)
+OPAQUE: Final = (65535, 0)
+"""Ports that cannot be seen, in a later fragment for instance (RFC 7296 §3.13.1)."""
+
+
+@frozen
+class InnerPacket:
+    """What selectors look at. `ports` is (source, destination), or None where the packet shows none.
+
+    For ICMP and ICMPv6 both are type and code, type × 256 + code (RFC 7296 §3.13.1).
+    """
+
+    source: IPv4Address | IPv6Address
+    destination: IPv4Address | IPv6Address
+    protocol: int = 17
+    ports: tuple[int, int] | None = (0, 0)
+    octets: int = 100
+
+
+def selects(
+    selector: TrafficSelector, address: IPv4Address | IPv6Address, protocol: int, port: int | None
+) -> bool:
+    """Whether one selector covers one end of a packet."""
+    if selector.start.version != address.version or selector.protocol not in (0, protocol):
+        return False
+    if not int(selector.start) <= int(address) <= int(selector.end):
+        return False
+    ports = (selector.start_port, selector.end_port)
+    if port is None:
+        return ports in (ANY_PORT, OPAQUE)
+    return selector.start_port <= port <= selector.end_port
+
+
+def specificity(selector: TrafficSelector) -> tuple[int, int, int]:
+    """What makes one of several matching selectors win: fewer addresses, then a protocol, then fewer ports."""
+    addresses = int(selector.end) - int(selector.start)
+    return (-addresses, 1 if selector.protocol else 0, -abs(selector.end_port - selector.start_port))
+
+
+def outbound_match(sa: TunnelSa, packet: InnerPacket) -> tuple[tuple[int, int, int], ...] | None:
+    """How well `sa` fits a packet that leaves through it: greater is better, None: not at all."""
+    source, destination = packet.ports or (None, None)
+    remote = [s for s in sa.remote_selectors if selects(s, packet.destination, packet.protocol, destination)]
+    local = [s for s in sa.local_selectors if selects(s, packet.source, packet.protocol, source)]
+    if not remote or not local:
+        return None
+    return max(map(specificity, remote)), max(map(specificity, local))
+
+
+def inbound_allowed(sa: TunnelSa, packet: InnerPacket) -> bool:
+    """Whether a packet that came through `sa` lies within its selectors (RFC 4301 §5.2, step 4)."""
+    source, destination = packet.ports or (None, None)
+    return any(selects(s, packet.source, packet.protocol, source) for s in sa.remote_selectors) and any(
+        selects(s, packet.destination, packet.protocol, destination) for s in sa.local_selectors
+    )

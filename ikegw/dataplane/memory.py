@@ -1,0 +1,269 @@
+"""The data plane as a model: the whole contract of `ports.DataPlane`, and packets that are only described.
+
+Two models joined by a test show what a real pair would do: `right.receive(left.send(packet))` gives the packet if and
+only if both ends agree on SPIs, suite, keys and selectors. Nothing waits: every Deferred has fired.
+"""
+
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
+
+from attrs import define, evolve, field, frozen
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ikegw.crypto.keymat import ChildKeys
+from ikegw.crypto.suites import EspSuite
+from ikegw.dataplane.admission import check_installable
+from ikegw.dataplane.matching import InnerPacket, inbound_allowed, outbound_match
+from ikegw.dataplane.spis import SpiSpace
+from ikegw.paths import Path
+from ikegw.ports import (
+    DataPlaneError,
+    DataPlaneEvent,
+    HardExpired,
+    MappingChanged,
+    Random,
+    SoftExpired,
+    TunnelSa,
+    Usage,
+)
+
+
+@frozen
+class EspDatagram:
+    """One ESP packet as the sender made it; `path` is the sender's. The keys stand for the octets they would make."""
+
+    path: Path
+    spi: bytes
+    sequence: int
+    suite: EspSuite
+    keys: ChildKeys = field(repr=False)
+    packet: InnerPacket
+
+    def reversed_path(self) -> Path:
+        """The same path as the receiver sees it."""
+        return Path(self.path.remote, self.path.local)
+
+
+@define(eq=False)
+class _Installed:
+    sa: TunnelSa
+    age: int
+    usage: Usage = field(factory=Usage)
+    sent: int = 0
+    heard_at: float | None = None
+    seen: set[int] = field(factory=set)
+    highest: int = 0
+    told_path: Path | None = None
+    soft: bool = False
+    hard: bool = False
+    timers: list[IDelayedCall] = field(factory=list)
+
+
+class MemoryPlane:
+    """`ports.DataPlane` without packets. `clock` is a reactor's time; `worker` is the first octet of its SPIs.
+
+    A test may set `refusing` to a sentence: then `install` fails with it, wholly.
+    """
+
+    def __init__(self, clock: IReactorTime, random: Random, worker: int = 0) -> None:
+        self.description = "memory: a model that carries no packets"
+        self.refusing: str | None = None
+        self.spis = SpiSpace(random, worker)
+        self._clock = clock
+        self._listener: Callable[[DataPlaneEvent], None] | None = None
+        self._installed: dict[bytes, _Installed] = {}
+        self._age = 0
+
+    # ------------------------------------------------------------ the contract
+
+    def start(self, listener: Callable[[DataPlaneEvent], None]) -> Deferred[None]:
+        """Ready at once."""
+        self._listener = listener
+        return succeed(None)
+
+    def allocate_spi(self, path: Path) -> Deferred[bytes]:
+        """See `ports.DataPlane`."""
+        try:
+            self._running()
+            return succeed(self.spis.reserve())
+        except DataPlaneError as error:
+            return fail(error)
+
+    def release_spi(self, spi: bytes) -> None:
+        """See `ports.DataPlane`; the SPI of an installed SA stays taken."""
+        if spi not in self._installed:
+            self.spis.free(spi)
+
+    def install(self, sa: TunnelSa) -> Deferred[None]:
+        """See `ports.DataPlane`."""
+        try:
+            self._running()
+            check_installable(sa)
+            if sa.inbound_spi in self._installed:
+                raise DataPlaneError(
+                    f"{sa.name}: an SA with inbound SPI {sa.inbound_spi.hex()} is installed already"
+                )
+            if self.refusing is not None:
+                raise DataPlaneError(self.refusing)
+        except DataPlaneError as error:
+            return fail(error)
+        self._age += 1
+        self.spis.taken.add(sa.inbound_spi)
+        self._installed[sa.inbound_spi] = entry = _Installed(sa, self._age)
+        for seconds, expire in (
+            (sa.limits.soft_seconds, self._soften),
+            (sa.limits.hard_seconds, self._harden),
+        ):
+            if seconds is not None:
+                entry.timers.append(self._clock.callLater(seconds, expire, entry))
+        return succeed(None)
+
+    def move(self, inbound_spi: bytes, path: Path) -> Deferred[None]:
+        """See `ports.DataPlane`."""
+        entry = self._installed.get(inbound_spi)
+        if entry is None:
+            return fail(DataPlaneError(f"no SA with inbound SPI {inbound_spi.hex()} to move"))
+        entry.sa = evolve(entry.sa, path=path)
+        entry.told_path = None
+        return succeed(None)
+
+    def remove(self, inbound_spi: bytes) -> Deferred[Usage]:
+        """See `ports.DataPlane`."""
+        entry = self._installed.pop(inbound_spi, None)
+        self.spis.free(inbound_spi)
+        if entry is None:
+            return succeed(Usage())
+        self._stop_timers(entry)
+        return succeed(self._usage(entry))
+
+    def usage(self, inbound_spi: bytes) -> Deferred[Usage]:
+        """See `ports.DataPlane`."""
+        entry = self._installed.get(inbound_spi)
+        if entry is None:
+            return fail(DataPlaneError(f"no SA with inbound SPI {inbound_spi.hex()} is installed"))
+        return succeed(self._usage(entry))
+
+    def stop(self) -> Deferred[None]:
+        """See `ports.DataPlane`."""
+        for entry in self._installed.values():
+            self._stop_timers(entry)
+        self._installed.clear()
+        self.spis.taken.clear()
+        self._listener = None
+        return succeed(None)
+
+    # ------------------------------------------------------------ what a test looks at
+
+    @property
+    def installed(self) -> tuple[TunnelSa, ...]:
+        """Every SA, oldest first."""
+        return tuple(entry.sa for entry in self._installed.values())
+
+    @property
+    def addresses(self) -> frozenset[IPv4Address | IPv6Address]:
+        """The virtual addresses on our own end."""
+        return frozenset(address for sa in self.installed for address in sa.virtual)
+
+    # ------------------------------------------------------------ described packets
+
+    def send(self, packet: InnerPacket) -> EspDatagram | None:
+        """The ESP packet that would leave, or None where no SA takes it (it is dropped, never sent in the clear)."""
+        best: tuple[tuple[tuple[tuple[int, int, int], ...], int], _Installed] | None = None
+        for entry in self._installed.values():
+            fit = outbound_match(entry.sa, packet)
+            if fit is not None and (best is None or (fit, entry.age) > best[0]):
+                best = ((fit, entry.age), entry)
+        if best is None or best[1].hard:
+            return None
+        entry = best[1]
+        sa = entry.sa
+        entry.sent += 1
+        entry.usage = evolve(
+            entry.usage,
+            outbound_octets=entry.usage.outbound_octets + packet.octets,
+            outbound_packets=entry.usage.outbound_packets + 1,
+        )
+        self._check_limits(entry)
+        return EspDatagram(sa.path, sa.outbound_spi, entry.sent, sa.suite, sa.outbound_keys, packet)
+
+    def receive(self, datagram: EspDatagram | None, path: Path | None = None) -> InnerPacket | None:
+        """What comes out of our TUN for a datagram of the peer's, or None; `path` if it reached us another way."""
+        entry = None if datagram is None else self._installed.get(datagram.spi)
+        if datagram is None or entry is None or entry.hard:
+            return None
+        sa, usage, packet = entry.sa, entry.usage, datagram.packet
+        if self._replayed(entry, datagram.sequence):
+            entry.usage = evolve(usage, replays=usage.replays + 1)
+            return None
+        if (datagram.suite, datagram.keys) != (sa.suite, sa.inbound_keys):
+            entry.usage = evolve(usage, forgeries=usage.forgeries + 1)
+            return None
+        entry.seen.add(datagram.sequence)
+        entry.highest = max(entry.highest, datagram.sequence)
+        entry.heard_at = self._clock.seconds()
+        self._notice_path(entry, path or datagram.reversed_path())
+        if not inbound_allowed(sa, packet):
+            return None
+        entry.usage = evolve(
+            usage,
+            inbound_octets=usage.inbound_octets + packet.octets,
+            inbound_packets=usage.inbound_packets + 1,
+        )
+        self._check_limits(entry)
+        return packet
+
+    # ------------------------------------------------------------ inside
+
+    def _running(self) -> None:
+        if self._listener is None:
+            raise DataPlaneError("the data plane is not running: start it first")
+
+    def _tell(self, event: DataPlaneEvent) -> None:
+        if self._listener is not None:
+            self._listener(event)
+
+    def _replayed(self, entry: _Installed, sequence: int) -> bool:
+        window = entry.sa.replay_window
+        return bool(window) and (sequence in entry.seen or sequence + window <= entry.highest)
+
+    def _notice_path(self, entry: _Installed, path: Path) -> None:
+        if path == entry.sa.path:
+            entry.told_path = None
+        elif path != entry.told_path:
+            entry.told_path = path
+            self._tell(MappingChanged(entry.sa.inbound_spi, path))
+
+    def _usage(self, entry: _Installed) -> Usage:
+        since = None if entry.heard_at is None else self._clock.seconds() - entry.heard_at
+        return evolve(entry.usage, last_inbound=since)
+
+    def _check_limits(self, entry: _Installed) -> None:
+        limits, usage = entry.sa.limits, entry.usage
+        octets = max(usage.inbound_octets, usage.outbound_octets)
+        packets = max(usage.inbound_packets, usage.outbound_packets)
+        if _reached(octets, limits.soft_octets) or _reached(packets, limits.soft_packets):
+            self._soften(entry)
+        if _reached(octets, limits.hard_octets) or _reached(packets, limits.hard_packets):
+            self._harden(entry)
+
+    def _soften(self, entry: _Installed) -> None:
+        if not entry.soft and not entry.hard:
+            entry.soft = True
+            self._tell(SoftExpired(entry.sa.inbound_spi))
+
+    def _harden(self, entry: _Installed) -> None:
+        if not entry.hard:
+            entry.hard = True
+            self._stop_timers(entry)
+            self._tell(HardExpired(entry.sa.inbound_spi))
+
+    def _stop_timers(self, entry: _Installed) -> None:
+        for timer in entry.timers:
+            if timer.active():
+                timer.cancel()
+        entry.timers.clear()
+
+
+def _reached(count: int, limit: int | None) -> bool:
+    return limit is not None and count >= limit
