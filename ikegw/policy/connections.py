@@ -86,7 +86,7 @@ class LocalAuth:
 class RemoteAuth:
     """How a peer must prove who it is.
 
-    `authorities` are names of files in `ca/` (none: all of them), `certificates` names in `certs/` (none: any that a CA vouches for).
+    `authorities` are names of files in `ca/` (none: all of them), `certificates` in `certs/` (none: any that a CA vouches for).
     """
 
     kind: AuthKind

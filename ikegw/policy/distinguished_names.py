@@ -126,10 +126,9 @@ def _attribute(text: str) -> tuple[x509.ObjectIdentifier, str]:
 
 
 def _unescaped(text: str) -> str:
-    text = text.lstrip()
-    trailing = len(text) - len(text.rstrip())
-    if trailing and not text[: len(text) - trailing].endswith("\\"):
-        text = text[: len(text) - trailing]
+    text = text.strip()
+    if (len(text) - len(text.rstrip("\\"))) % 2:  # it was a space that the last backslash escaped
+        text += " "
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = text[1:-1]
     return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
@@ -175,7 +174,7 @@ def _only(octets: bytes, tag: int) -> bytes:
 
 
 def _elements(octets: bytes, tag: int) -> list[bytes]:
-    found = []
+    found: list[bytes] = []
     while octets:
         kind, content, octets = _element(octets)
         if kind != tag or len(found) == MOST_ATTRIBUTES:

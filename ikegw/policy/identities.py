@@ -10,13 +10,13 @@ from ikegw.policy import distinguished_names
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import IdType
 
-IP4: Final = IdType(1)
-FQDN: Final = IdType(2)
-EMAIL: Final = IdType(3)
-IP6: Final = IdType(5)
-DN: Final = IdType(9)
-GENERAL_NAME: Final = IdType(10)
-KEY_ID: Final = IdType(11)
+IP4: Final = IdType.IPV4_ADDR
+FQDN: Final = IdType.FQDN
+EMAIL: Final = IdType.RFC822_ADDR
+IP6: Final = IdType.IPV6_ADDR
+DN: Final = IdType.DER_ASN1_DN
+GENERAL_NAME: Final = IdType.DER_ASN1_GN
+KEY_ID: Final = IdType.KEY_ID
 
 LONGEST_SHOWN: Final = 160
 """Characters of an identity that a log shows."""
