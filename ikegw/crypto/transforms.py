@@ -76,55 +76,64 @@ Algorithm = Encryption | Prf | Integrity | Group | Esn
 _AES_BITS = (128, 192, 256)
 
 
-def _aes(suffix: str, number: int, salt: int, iv: int, icv: int, block: int, kernel: str) -> list[Encryption]:
+def _aes(
+    suffix: str, id_: EncryptionId, salt: int, iv: int, icv: int, block: int, kernel: str
+) -> list[Encryption]:
     return [
-        Encryption(
-            f"aes{bits}{suffix}", EncryptionId(number), bits, bits // 8, salt, iv, icv, block, icv > 0, kernel
-        )
+        Encryption(f"aes{bits}{suffix}", id_, bits, bits // 8, salt, iv, icv, block, icv > 0, kernel)
         for bits in _AES_BITS
     ]
 
 
 ENCRYPTIONS: tuple[Encryption, ...] = (
-    *_aes("gcm16", 20, salt=4, iv=8, icv=16, block=1, kernel="rfc4106(gcm(aes))"),
+    *_aes("gcm16", EncryptionId.AES_GCM_16, salt=4, iv=8, icv=16, block=1, kernel="rfc4106(gcm(aes))"),
     Encryption(
-        "chacha20poly1305", EncryptionId(28), None, 32, 4, 8, 16, 1, True, "rfc7539esp(chacha20,poly1305)"
+        "chacha20poly1305",
+        EncryptionId.CHACHA20_POLY1305,
+        None,
+        32,
+        4,
+        8,
+        16,
+        1,
+        True,
+        "rfc7539esp(chacha20,poly1305)",
     ),
-    *_aes("ccm16", 16, salt=3, iv=8, icv=16, block=1, kernel="rfc4309(ccm(aes))"),
-    *_aes("", 12, salt=0, iv=16, icv=0, block=16, kernel="cbc(aes)"),
-    *_aes("ctr", 13, salt=4, iv=8, icv=0, block=1, kernel="rfc3686(ctr(aes))"),
+    *_aes("ccm16", EncryptionId.AES_CCM_16, salt=3, iv=8, icv=16, block=1, kernel="rfc4309(ccm(aes))"),
+    *_aes("", EncryptionId.AES_CBC, salt=0, iv=16, icv=0, block=16, kernel="cbc(aes)"),
+    *_aes("ctr", EncryptionId.AES_CTR, salt=4, iv=8, icv=0, block=1, kernel="rfc3686(ctr(aes))"),
 )
 
 PRFS: tuple[Prf, ...] = (
-    Prf("prfsha256", PrfId(5), "sha256", 32),
-    Prf("prfsha384", PrfId(6), "sha384", 48),
-    Prf("prfsha512", PrfId(7), "sha512", 64),
-    Prf("prfsha1", PrfId(2), "sha1", 20),
+    Prf("prfsha256", PrfId.HMAC_SHA2_256, "sha256", 32),
+    Prf("prfsha384", PrfId.HMAC_SHA2_384, "sha384", 48),
+    Prf("prfsha512", PrfId.HMAC_SHA2_512, "sha512", 64),
+    Prf("prfsha1", PrfId.HMAC_SHA1, "sha1", 20),
 )
 
 INTEGRITIES: tuple[Integrity, ...] = (
-    Integrity("sha256", IntegrityId(12), "sha256", 32, 16, "hmac(sha256)"),
-    Integrity("sha384", IntegrityId(13), "sha384", 48, 24, "hmac(sha384)"),
-    Integrity("sha512", IntegrityId(14), "sha512", 64, 32, "hmac(sha512)"),
-    Integrity("sha1", IntegrityId(2), "sha1", 20, 12, "hmac(sha1)"),
+    Integrity("sha256", IntegrityId.HMAC_SHA2_256_128, "sha256", 32, 16, "hmac(sha256)"),
+    Integrity("sha384", IntegrityId.HMAC_SHA2_384_192, "sha384", 48, 24, "hmac(sha384)"),
+    Integrity("sha512", IntegrityId.HMAC_SHA2_512_256, "sha512", 64, 32, "hmac(sha512)"),
+    Integrity("sha1", IntegrityId.HMAC_SHA1_96, "sha1", 20, 12, "hmac(sha1)"),
 )
 
-NO_GROUP = Group("none", KeGroup(0))
+NO_GROUP = Group("none", KeGroup.NONE)
 
 GROUPS: tuple[Group, ...] = (
-    Group("x25519", KeGroup(31)),
-    Group("x448", KeGroup(32)),
-    Group("ecp256", KeGroup(19)),
-    Group("ecp384", KeGroup(20)),
-    Group("ecp521", KeGroup(21)),
-    Group("modp2048", KeGroup(14)),
-    Group("modp3072", KeGroup(15)),
-    Group("modp4096", KeGroup(16)),
+    Group("x25519", KeGroup.X25519),
+    Group("x448", KeGroup.X448),
+    Group("ecp256", KeGroup.ECP_256),
+    Group("ecp384", KeGroup.ECP_384),
+    Group("ecp521", KeGroup.ECP_521),
+    Group("modp2048", KeGroup.MODP_2048),
+    Group("modp3072", KeGroup.MODP_3072),
+    Group("modp4096", KeGroup.MODP_4096),
     NO_GROUP,
 )
 
-NO_ESN = Esn("noesn", EsnId(0), False)
-ESN = Esn("esn", EsnId(1), True)
+NO_ESN = Esn("noesn", EsnId.NO_ESN, False)
+ESN = Esn("esn", EsnId.ESN, True)
 
 _ALIASES = {
     "curve25519": "x25519",
