@@ -5,6 +5,7 @@ RFC 5280 §7.1 asks: value by value, without regard to letter case, string type 
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -14,6 +15,7 @@ Rdn = frozenset[tuple[str, str]]
 """One relative distinguished name: pairs of dotted OID and value; mostly one pair, several when joined with `+`."""
 
 MOST_ATTRIBUTES: Final = 64
+MOST_OCTETS: Final = 4096
 
 _NAMES: Final = {
     "C": NameOID.COUNTRY_NAME, "ST": NameOID.STATE_OR_PROVINCE_NAME, "L": NameOID.LOCALITY_NAME,
@@ -49,6 +51,7 @@ def normal_text(text: str) -> tuple[Rdn, ...]:
     return tuple(frozenset((oid.dotted_string, _folded(value)) for oid, value in rdn) for rdn in _parse(text))
 
 
+@lru_cache(maxsize=64)  # one identity is held against every connection
 def normal(der: bytes) -> tuple[Rdn, ...] | None:
     """The name in DER in the form in which names are compared; None if these octets are no name."""
     decoded = decode(der)
@@ -69,6 +72,8 @@ def spell(der: bytes) -> str | None:
 
 def decode(der: bytes) -> tuple[tuple[tuple[str, str], ...], ...] | None:
     """Dotted OIDs and values, in the order of the encoding; None if these octets (a peer's, perhaps) are no name."""
+    if len(der) > MOST_OCTETS:
+        return None
     try:
         return tuple(
             tuple(_attribute_value(attribute) for attribute in _elements(rdn, 0x30))

@@ -1,6 +1,5 @@
 """Identities (RFC 7296 §3.5) as an operator writes them, as a log shows them, and patterns that match them."""
 
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -128,7 +127,6 @@ def _visible(octets: bytes) -> str:
 Normal = tuple[int, object]
 
 
-@lru_cache(maxsize=4096)
 def normal(identity: Identity) -> Normal:
     """The form in which identities are compared: names of hosts and mailboxes without case, DNs as RFC 5280 §7.1."""
     kind = int(identity.type)
@@ -144,7 +142,7 @@ def same(one: Identity, other: Identity) -> bool:
     return normal(one) == normal(other)
 
 
-Matched = IPv4Network | IPv6Network | bytes | tuple[distinguished_names.Rdn, ...] | Identity | None
+Matched = IPv4Network | IPv6Network | bytes | tuple[distinguished_names.Rdn, ...] | None
 
 
 @frozen
@@ -158,6 +156,7 @@ class IdentityPattern:
     exact: Identity | None = None
     _kind: int = field(default=0, repr=False)
     _matched: Matched = field(default=None, repr=False)
+    _normal: Normal | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> "IdentityPattern":
@@ -175,12 +174,12 @@ class IdentityPattern:
             if network is not None:
                 return cls(text, None, int(IP4 if network.version == 4 else IP6), network)
         exact = parse_identity(text)
-        return cls(text, exact, int(exact.type), exact)
+        return cls(text, exact, int(exact.type), None, normal(exact))
 
     @classmethod
     def of(cls, identity: Identity) -> "IdentityPattern":
         """The pattern that matches just this identity."""
-        return cls(display(identity), identity, int(identity.type), identity)
+        return cls(display(identity), identity, int(identity.type), None, normal(identity))
 
     def matches(self, identity: Identity) -> bool:
         """Whether the rule is for this identity."""
@@ -188,12 +187,12 @@ class IdentityPattern:
 
     def rank(self, identity: Identity) -> int:
         """How well it matches: 0 not at all, ANY_RANK for `%any`, more the more certain, EXACT_RANK for equality."""
+        if self._kind not in (0, identity.type):
+            return 0
+        if self._normal is not None:
+            return EXACT_RANK if self._normal == normal(identity) else 0
         if self._matched is None:
             return ANY_RANK
-        if self._kind != identity.type:
-            return 0
-        if self.exact is not None:
-            return EXACT_RANK if normal(self.exact) == normal(identity) else 0
         return self._rank_of_pattern(identity)
 
     def _rank_of_pattern(self, identity: Identity) -> int:
@@ -206,8 +205,8 @@ class IdentityPattern:
         if isinstance(matched, IPv4Network | IPv6Network):
             good = len(octets) == matched.max_prefixlen // 8 and ip_address(octets) in matched
             return ANY_RANK + 1 + matched.prefixlen if good else 0
-        name = normal(identity)[1]
-        if not isinstance(matched, tuple) or not isinstance(name, tuple) or len(name) != len(matched):
+        name = distinguished_names.normal(octets)
+        if matched is None or name is None or len(name) != len(matched):
             return 0
         ranks = [_rdn_rank(pattern, rdn) for pattern, rdn in zip(matched, name, strict=True)]
         return 0 if None in ranks else ANY_RANK + 1 + sum(filter(None, ranks))
