@@ -20,7 +20,10 @@ Random = Callable[[int], bytes]
 class KeyPair(Protocol):
     """A private key and its public value, as it stands in a KE payload."""
 
-    public: bytes
+    @property
+    def public(self) -> bytes:
+        """What the KE payload carries."""
+        ...
 
     def shared(self, peer_public: bytes) -> bytes:
         """The shared secret with a peer's public value; BadPublicValue if that is not one of the group."""

@@ -16,10 +16,19 @@ from functools import cached_property
 from typing import Self
 
 from attrs import field, frozen
-from cryptography.hazmat.primitives.asymmetric import dh
 from cryptography.utils import CryptographyDeprecationWarning
 
 from ikegw.crypto.public_values import BadPublicValue
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+    from cryptography.hazmat.primitives.asymmetric.dh import (
+        DHParameterNumbers,
+        DHPrivateKey,
+        DHPrivateNumbers,
+        DHPublicKey,
+        DHPublicNumbers,
+    )
 
 Random = Callable[[int], bytes]
 
@@ -68,24 +77,22 @@ class _Group:
         self.prime = prime
         self.octets = prime.bit_length() // 8
         self.exponent_octets = exponent_octets
-        self.parameters = dh.DHParameterNumbers(prime, _GENERATOR)
-        self.generator = dh.DHPublicNumbers(_GENERATOR, self.parameters)
+        self.parameters = DHParameterNumbers(prime, _GENERATOR)
+        self.generator = DHPublicNumbers(_GENERATOR, self.parameters)
 
     @cached_property
-    def generator_key(self) -> dh.DHPublicKey:
+    def generator_key(self) -> DHPublicKey:
         """The generator in a public value's place."""
         return self.generator.public_key()
 
-    def private_key(self, exponent: int) -> dh.DHPrivateKey:
+    def private_key(self, exponent: int) -> DHPrivateKey:
         # The public value that goes with it is not known yet and not looked at by exchange(): the generator stands in.
-        return dh.DHPrivateNumbers(exponent, self.generator).private_key()
+        return DHPrivateNumbers(exponent, self.generator).private_key()
 
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-    _MODP_2048 = _Group(PRIME_2048, 32)
-    _MODP_3072 = _Group(PRIME_3072, 40)
-    _MODP_4096 = _Group(PRIME_4096, 48)
+_MODP_2048 = _Group(PRIME_2048, 32)
+_MODP_3072 = _Group(PRIME_3072, 40)
+_MODP_4096 = _Group(PRIME_4096, 48)
 
 
 @frozen(eq=False)
@@ -93,7 +100,7 @@ class ModpKeyPair:
     """A key pair of a MODP group."""
 
     _group: _Group = field(repr=False)
-    _private: dh.DHPrivateKey = field(repr=False)
+    _private: DHPrivateKey = field(repr=False)
     public: bytes
 
     @classmethod
@@ -126,4 +133,4 @@ class ModpKeyPair:
         value = int.from_bytes(peer_public, "big")
         if not 1 < value < self._group.prime - 1:
             raise BadPublicValue("not between 1 and p-1")
-        return self._private.exchange(dh.DHPublicNumbers(value, self._group.parameters).public_key())
+        return self._private.exchange(DHPublicNumbers(value, self._group.parameters).public_key())
