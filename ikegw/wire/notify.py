@@ -30,7 +30,6 @@ _DATA_OCTETS: dict[int, range | tuple[int, ...]] = {
 """Types whose data is read by someone here, with the lengths that it may have; other types may carry anything."""
 
 _CHILD_PROTOCOLS = frozenset((ProtocolId.AH, ProtocolId.ESP))
-_OF_A_CHILD = frozenset((NotifyType.REKEY_SA, NotifyType.CHILD_SA_NOT_FOUND))
 
 
 @frozen
@@ -59,7 +58,6 @@ class Notify(Payload):
             raise ParseError(f"SPI of {spi_octets} octets", offset, cls.TYPE)
         if kind in _DATA_OCTETS and len(body) - start not in _DATA_OCTETS[kind]:
             raise ParseError(f"{kind.name} with {len(body) - start} octets of data", offset + start, cls.TYPE)
-        if kind in _OF_A_CHILD and (spi_octets != 4 or protocol not in _CHILD_PROTOCOLS):
-            reason = f"{kind.name} with an SPI of {spi_octets} octets and protocol {protocol.name}"
-            raise ParseError(reason, offset, cls.TYPE)
+        if kind is NotifyType.REKEY_SA and (spi_octets != 4 or protocol not in _CHILD_PROTOCOLS):
+            raise ParseError(f"REKEY_SA of {protocol.name}, SPI of {spi_octets} octets", offset, cls.TYPE)
         return cls(kind, body[start:], protocol, body[4:start])

@@ -59,6 +59,7 @@ class ExchangeType(OctetRegistry):
     GSA_AUTH = 39
     GSA_REGISTRATION = 40
     GSA_REKEY = 41
+    GSA_INBAND_REKEY = 42
     IKE_INTERMEDIATE = 43
     IKE_FOLLOWUP_KE = 44
 
