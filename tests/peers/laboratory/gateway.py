@@ -1,0 +1,81 @@
+"""ikegw in a namespace: `twistd -n ikegw` as an operator would run it, as a gateway or as a client."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from attrs import define, field
+from cryptography import x509
+
+from ikegw.testing.pki import Party, write_directory
+from laboratory.namespaces import Namespace
+from laboratory.processes import Daemon
+from laboratory.settings import Tree, as_toml
+
+TWISTD = str(Path(sys.executable).with_name("twistd"))
+_READY = r"ready"
+
+
+@define
+class Ikegw:
+    """One ikegw. `directory` takes its files; certificates go to `directory`/certs, ca and private."""
+
+    name: str
+    place: Namespace
+    directory: Path
+    daemon: Daemon = field(init=False)
+
+    @daemon.default
+    def _daemon(self) -> Daemon:
+        return Daemon(
+            name=f"ikegw {self.name}",
+            command=self.place.within(
+                TWISTD, "-n", "--pidfile=", "ikegw", "--config", str(self.configuration)
+            ),
+            log=self.directory / "ikegw.log",
+            environment={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+
+    @property
+    def configuration(self) -> Path:
+        """The file that it is started with."""
+        return self.directory / "ikegw.toml"
+
+    def install(self, name: str, party: Party, authority: x509.Certificate) -> None:
+        """Put a certificate with its key in certs/ and private/ as `name`.pem, and the authority in ca/ca.pem."""
+        write_directory(self.directory, {name: party}, {"ca": authority})
+
+    def load(self, settings: Tree) -> None:
+        """Write the settings and start with them; or, when it runs, have them read (SIGHUP)."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        (self.directory / "secrets.d").mkdir(exist_ok=True)
+        secrets = self.directory / "secrets.d" / "lab.toml"
+        secrets.touch(mode=0o600)
+        secrets.write_text(as_toml({"secrets": settings.get("secrets", {})}))
+        public = {name: tree for name, tree in settings.items() if name != "secrets"}
+        self.configuration.write_text(as_toml(public))
+        if self.daemon.running:
+            self.daemon.signal(signal.SIGHUP)
+            return
+        self.daemon.start()
+        self.daemon.wait_for(_READY)
+
+    def connect(self, child: str, timeout: float = 15.0) -> None:
+        """Wait until the child is up: with `start_action = "start"` it comes by itself."""
+        self.daemon.wait_for(rf"{child}.*\bup\b", timeout=timeout)
+
+    def status(self) -> str:
+        """The tables that SIGUSR1 writes into the log."""
+        since = self.daemon.mark()
+        self.daemon.signal(signal.SIGUSR1)
+        self.daemon.wait_for(r"end of status", since=since)
+        return self.daemon.text(since)
+
+    def is_empty(self) -> bool:
+        """Whether no SA is left, half-open ones included."""
+        return "no SAs" in self.status()
+
+    def stop(self) -> None:
+        """Stop it with SIGTERM: it deletes its SAs first."""
+        self.daemon.stop()

@@ -1,0 +1,51 @@
+"""One laboratory: a network, the daemons in it, their files; `close` ends them all and shows nothing unless asked."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from attrs import define, field
+
+from laboratory.gateway import Ikegw
+from laboratory.namespaces import Namespace, Network, sweep
+from laboratory.settings import Tree
+from laboratory.strongswan import StrongSwan
+
+
+@define
+class Laboratory:
+    """Make namespaces in `network`, daemons with `strongswan` and `ikegw`."""
+
+    directory: Path
+    network: Network = field(factory=Network)
+    daemons: list[StrongSwan | Ikegw] = field(factory=list, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        sweep()
+
+    def strongswan(self, name: str, place: Namespace, charon: Tree | None = None) -> StrongSwan:
+        """A strongSwan, started; `charon` are more settings of strongswan.conf."""
+        peer = StrongSwan(name, place, self.directory / name, charon or {})
+        self.daemons.append(peer)
+        peer.start()
+        return peer
+
+    def ikegw(self, name: str, place: Namespace) -> Ikegw:
+        """An ikegw, which starts when it is given its settings."""
+        gateway = Ikegw(name, place, self.directory / name)
+        self.daemons.append(gateway)
+        return gateway
+
+    def peer(self, kind: str, name: str, place: Namespace) -> StrongSwan | Ikegw:
+        """A daemon by its kind's name, `strongswan` or `ikegw`."""
+        return self.ikegw(name, place) if kind == "ikegw" else self.strongswan(name, place)
+
+    def logs(self) -> str:
+        """The ends of all logs."""
+        return "\n\n".join(each.daemon.tail() for each in self.daemons)
+
+    def close(self) -> None:
+        """Stop every daemon, the last first, and remove the network."""
+        with ExitStack() as finally_:
+            finally_.callback(self.network.close)
+            for each in self.daemons:
+                finally_.callback(each.stop)

@@ -1,0 +1,156 @@
+"""Debian's strongSwan in a namespace, with its userspace ESP (kernel-libipsec): the tests need no ESP in the kernel.
+
+kernel-libipsec always pretends a NAT, so that all after IKE_SA_INIT runs over port 4500; its device is `ipsec0`.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ikegw.testing.pki import Party
+from laboratory.namespaces import CommandFailed, Namespace
+from laboratory.processes import Daemon, until
+from laboratory.settings import Tree, as_swanctl
+
+CHARON = Path("/usr/lib/ipsec/charon")
+SWANCTL = "/usr/sbin/swanctl"
+# Only what is needed: with every plugin of the packages each call of swanctl takes seconds.
+_CHARON_PLUGINS = (
+    "random nonce openssl pem pkcs1 pkcs8 x509 revocation constraints pubkey aes sha1 sha2 hmac kdf gcm ctr ccm"
+    " chapoly curve25519 kernel-libipsec kernel-netlink socket-default vici updown resolve"
+)
+_CREDENTIALS = (
+    "x509", "x509ca", "x509ocsp", "x509aa", "x509ac", "x509crl", "pubkey", "private", "rsa", "ecdsa", "bliss", "pkcs8",
+    "pkcs12",
+)  # fmt: skip
+_SWANCTL_PLUGINS = "random nonce openssl pem pkcs1 pkcs8 x509 pubkey curve25519"
+
+
+@define
+class StrongSwan:
+    """One charon. `directory` takes its files; certificates go to `directory`/x509, x509ca and private."""
+
+    name: str
+    place: Namespace
+    directory: Path
+    charon: Tree = field(factory=dict)
+    """Further settings of strongswan.conf's section `charon`."""
+    daemon: Daemon = field(init=False)
+
+    @daemon.default
+    def _daemon(self) -> Daemon:
+        # charon wants /run/charon.pid: each has a /run of its own.
+        shell = f"mount -t tmpfs tmpfs /run && exec {CHARON}"
+        return Daemon(
+            name=f"strongSwan {self.name}",
+            command=self.place.within("unshare", "-m", "sh", "-c", shell),
+            log=self.directory / "charon.log",
+            environment=self._environment,
+        )
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "STRONGSWAN_CONF": str(self.directory / "strongswan.conf"),
+            "SWANCTL_DIR": str(self.directory),
+        }
+
+    def start(self) -> None:
+        """Start charon and wait until it can be spoken to."""
+        if not CHARON.exists():
+            raise FileNotFoundError(f"{CHARON} is missing: run script/setup")
+        for kind in _CREDENTIALS:
+            (self.directory / kind).mkdir(parents=True, exist_ok=True)
+        settings: Tree = {
+            "charon": {
+                "load": _CHARON_PLUGINS,
+                "install_virtual_ip": True,
+                "retransmit_timeout": "1.0",
+                "retransmit_tries": 3,
+                "plugins": {
+                    "vici": {"socket": f"unix://{self._socket}"},
+                    "resolve": {"file": str(self.directory / "resolv.conf")},
+                },
+                "filelog": {"stderr": {"default": 1, "ike_name": True, "flush_line": True}},
+                **self.charon,
+            },
+            "swanctl": {"load": _SWANCTL_PLUGINS},
+        }
+        (self.directory / "strongswan.conf").write_text(as_swanctl(settings))
+        self.daemon.start()
+        until(
+            lambda: self._socket.exists() or not self.daemon.running, f"{self.daemon.name} opened no socket"
+        )
+        if not self.daemon.running:
+            raise CommandFailed(self.daemon.tail())
+
+    @property
+    def _socket(self) -> Path:
+        return self.directory / "vici"
+
+    def swanctl(self, *arguments: str, timeout: float = 30.0) -> str:
+        """Give charon a command; its answer. CommandFailed if it was refused."""
+        command = [SWANCTL, *arguments, "--uri", f"unix://{self._socket}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=self._environment)
+        said = done.stdout + done.stderr
+        if done.returncode:
+            raise CommandFailed(f"{self.name}: {' '.join(command)}: {said}")
+        return said
+
+    def install(self, name: str, party: Party, authority: x509.Certificate) -> None:
+        """Put a certificate with its key in x509/ and private/ as `name`.pem, and the authority in x509ca/ca.pem."""
+        (self.directory / "x509" / f"{name}.pem").write_bytes(party.certificate.public_bytes(Encoding.PEM))
+        (self.directory / "private" / f"{name}.pem").write_bytes(party.private_pem)
+        (self.directory / "x509ca" / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
+
+    def load(self, settings: Tree) -> None:
+        """Load connections, pools, secrets and credentials in place of what was loaded."""
+        (self.directory / "swanctl.conf").write_text(as_swanctl(_dialect(settings)))
+        said = self.swanctl(
+            "--load-all", "--clear", "--noprompt", "--file", str(self.directory / "swanctl.conf")
+        )
+        if re.search(r"failed|discarding|invalid", said):
+            raise CommandFailed(f"{self.name}: {said}")
+
+    def connect(self, child: str, timeout: float = 10.0) -> None:
+        """Bring a child up; CommandFailed with charon's words if it does not come up."""
+        self.swanctl("--initiate", "--child", child, "--timeout", f"{timeout:g}", timeout=timeout + 10)
+
+    def disconnect(self, connection: str) -> None:
+        """DELETE an IKE SA by its connection's name, and wait for the answer."""
+        self.swanctl("--terminate", "--ike", connection, "--timeout", "10")
+
+    def sas(self) -> str:
+        """The IKE and CHILD SAs, as swanctl shows them."""
+        return self.swanctl("--list-sas")
+
+    def is_empty(self) -> bool:
+        """Whether no SA is left, half-open ones included."""
+        return not self.sas().strip()
+
+    def stop(self) -> None:
+        """Stop charon."""
+        self.daemon.stop()
+
+
+def _dialect(settings: Tree) -> Tree:
+    """What swanctl writes otherwise than ikegw: IKEv2 is asked for, and the owners of a secret are `id-1`, `id-2`…"""
+    connections: Tree = {name: {"version": 2, **tree} for name, tree in _tables(settings, "connections")}
+    secrets: Tree = {
+        name: {"secret": tree["secret"], **{f"id-{number}": owner for number, owner in enumerate(tree["id"])}}
+        for name, tree in _tables(settings, "secrets")
+    }
+    return {**settings, "connections": connections, "secrets": secrets}
+
+
+def _tables(settings: Tree, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    tree = settings.get(name, {})
+    assert isinstance(tree, Mapping), f"{name} is a table of tables"
+    yield from ((key, dict(table)) for key, table in tree.items() if isinstance(table, Mapping))
