@@ -1,1 +1,1 @@
-
+"""Providers of addresses for clients."""

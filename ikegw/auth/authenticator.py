@@ -89,8 +89,12 @@ class Authenticator:
         try:
             if remote.kind is AuthKind.PSK:
                 if authentication.method != SHARED_KEY:
-                    raise method_not_allowed(f"expected a shared key, {display(identity)} used {authentication.method!r}")
-                return succeed(self._verify_by_key(identity, octets, prf, authentication.data, local_identity))
+                    raise method_not_allowed(
+                        f"expected a shared key, {display(identity)} used {authentication.method!r}"
+                    )
+                return succeed(
+                    self._verify_by_key(identity, octets, prf, authentication.data, local_identity)
+                )
             raise method_not_allowed(f"authentication by {remote.kind} is not available")
         except AuthenticationError as error:
             return fail(error)
@@ -115,7 +119,9 @@ class Authenticator:
         # An unknown identity costs the same MAC as a known one, so that time does not tell who exists.
         right = equal(psk_mac(prf, (key or _NOBODY).secret, octets), data)
         if key is None:
-            raise not_authentic(f"no shared key for {display(identity)}; add one under secrets if it is to connect")
+            raise not_authentic(
+                f"no shared key for {display(identity)}; add one under secrets if it is to connect"
+            )
         if not right:
             raise not_authentic(f"{display(identity)} does not know the shared key that we have for it")
         return Verified("psk", "shared key")

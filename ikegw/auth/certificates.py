@@ -1,0 +1,189 @@
+"""An X.509 certificate as authentication sees it (RFC 5280, RFC 4945): parsed once, whole, into a value."""
+
+from datetime import datetime
+from hashlib import sha1
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, TypeVar
+
+from attrs import field, frozen
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from service_identity import CertificateError
+from service_identity.hazmat import DNS_ID, DNSPattern
+
+from ikegw.policy.distinguished_names import spell
+from ikegw.policy.identities import Normal, display, from_address, normal
+from ikegw.wire.identification import Identity
+from ikegw.wire.registry import IdType
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
+
+SHORTEST_RSA: Final = 2048
+LARGEST_RSA: Final = 16384
+MOST_NAMES: Final = 64
+STRONG_HASHES: Final = frozenset({"sha256", "sha384", "sha512", "sha3-256", "sha3-384", "sha3-512"})
+CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+
+
+class BadCertificate(Exception):
+    """Octets that are no certificate that we can use; the text says why."""
+
+
+@frozen(eq=False)
+class X509:
+    """A certificate's parts. `names` are its subjectAltNames as identities, its subject as a distinguished name among them."""
+
+    certificate: x509.Certificate = field(repr=False)
+    der: bytes = field(repr=False)
+    subject: str
+    issuer: str
+    subject_der: bytes = field(repr=False)
+    issuer_der: bytes = field(repr=False)
+    public_key: PublicKey = field(repr=False)
+    key_hash: bytes = field(repr=False)
+    names: tuple[Identity, ...] = field(repr=False)
+    start: datetime
+    end: datetime
+    is_authority: bool
+    self_issued: bool
+    key_usage: x509.KeyUsage | None = field(repr=False)
+    purposes: frozenset[str] | None = field(repr=False)
+    weak_signature: str | None = field(repr=False)
+
+    @classmethod
+    def parse(cls, der: bytes) -> "X509":
+        """Read the certificate in DER; BadCertificate for whatever is wrong with it."""
+        try:
+            return cls.of(x509.load_der_x509_certificate(der))
+        except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion) as error:
+            raise BadCertificate(f"not a certificate that can be read ({_brief(error)})") from None
+        except (UnsupportedAlgorithm, x509.UnsupportedGeneralNameType) as error:
+            raise BadCertificate(
+                f"the certificate uses something that is not supported ({_brief(error)})"
+            ) from None
+
+    @classmethod
+    def of(cls, certificate: x509.Certificate) -> "X509":
+        """The parts of a certificate that the library has read; raises what the library raises, which reads lazily."""
+        extensions = certificate.extensions
+        constraints = _extension(extensions, x509.BasicConstraints)
+        purposes = _extension(extensions, x509.ExtendedKeyUsage)
+        subject, issuer = certificate.subject.public_bytes(), certificate.issuer.public_bytes()
+        public_key = _usable(certificate.public_key())
+        return cls(
+            certificate,
+            certificate.public_bytes(Encoding.DER),
+            spell(subject) or "(a subject that cannot be shown)",
+            spell(issuer) or "(an issuer that cannot be shown)",
+            subject,
+            issuer,
+            public_key,
+            key_hash(public_key),
+            _names(certificate, subject, extensions),
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+            constraints is not None and constraints.ca,
+            subject == issuer,
+            _extension(extensions, x509.KeyUsage),
+            None if purposes is None else frozenset(purpose.dotted_string for purpose in purposes),
+            _weak_signature(certificate),
+        )
+
+    @property
+    def title(self) -> str:
+        """How a sentence calls it."""
+        return f"certificate {self.subject}"
+
+    def valid_at(self, moment: datetime) -> bool:
+        """Whether `moment` lies within its validity, both ends included (RFC 5280 §4.1.2.5)."""
+        return self.start <= moment <= self.end
+
+    def names_text(self) -> str:
+        """Its names for a sentence."""
+        return ", ".join(display(name) for name in self.names) or "no name at all"
+
+
+def key_hash(public_key: PublicKey) -> bytes:
+    """SHA-1 of the SubjectPublicKeyInfo, by which CERTREQ names an authority (RFC 7296 §3.7)."""
+    info = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return sha1(info, usedforsecurity=False).digest()
+
+
+def carries(names: tuple[Identity, ...], identity: Identity) -> bool:
+    """Whether a certificate with these names is `identity`'s (RFC 4945 §3.1): equal, or a host under `*.example.org`."""
+    wanted: Normal = normal(identity)
+    if any(normal(name) == wanted for name in names):
+        return True
+    return identity.type == IdType.FQDN and any(
+        name.type == IdType.FQDN and b"*" in name.data and _under(name.data, identity.data) for name in names
+    )
+
+
+def _under(pattern: bytes, host: bytes) -> bool:
+    try:
+        return DNS_ID(host.decode("ascii")).verify(DNSPattern.from_bytes(pattern))
+    except (ValueError, CertificateError):
+        return False
+
+
+E = TypeVar("E", bound=x509.ExtensionType)
+
+
+def _extension(extensions: x509.Extensions, kind: type[E]) -> E | None:
+    try:
+        return extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _names(
+    certificate: x509.Certificate, subject: bytes, extensions: x509.Extensions
+) -> tuple[Identity, ...]:
+    names = [Identity(IdType.DER_ASN1_DN, subject)] if len(list(certificate.subject)) else []
+    alternatives = _extension(extensions, x509.SubjectAlternativeName) or ()
+    for alternative in alternatives:
+        match alternative:
+            case x509.DNSName(value=value):
+                names.append(Identity(IdType.FQDN, value.encode()))
+            case x509.RFC822Name(value=value):
+                names.append(Identity(IdType.RFC822_ADDR, value.encode()))
+            case x509.IPAddress(value=IPv4Address() | IPv6Address() as address):
+                names.append(from_address(address))
+            case x509.DirectoryName(value=name):
+                names.append(Identity(IdType.DER_ASN1_DN, name.public_bytes()))
+    if len(names) > MOST_NAMES:
+        raise ValueError(f"more than {MOST_NAMES} names")
+    return tuple(names)
+
+
+def _usable(key: object) -> PublicKey:
+    match key:
+        case rsa.RSAPublicKey() if not SHORTEST_RSA <= key.key_size <= LARGEST_RSA:
+            raise BadCertificate(
+                f"its RSA key of {key.key_size} bits is not within {SHORTEST_RSA} to {LARGEST_RSA}; use a new key"
+            )
+        case ec.EllipticCurvePublicKey() if key.curve.name not in CURVES:
+            raise BadCertificate(f"its key is on curve {key.curve.name}; usable are P-256, P-384 and P-521")
+        case (
+            rsa.RSAPublicKey()
+            | ec.EllipticCurvePublicKey()
+            | ed25519.Ed25519PublicKey()
+            | ed448.Ed448PublicKey()
+        ):
+            return key
+    raise BadCertificate(
+        "its key is of a kind that cannot sign here; usable are RSA, ECDSA, Ed25519 and Ed448"
+    )
+
+
+def _weak_signature(certificate: x509.Certificate) -> str | None:
+    """The name of the hash by which it was signed, if nobody should trust that any more."""
+    algorithm = certificate.signature_hash_algorithm
+    return None if algorithm is None or algorithm.name in STRONG_HASHES else algorithm.name.upper()
+
+
+def _brief(error: Exception) -> str:
+    """The library's words, one line of bounded length; they speak of structure, never of content that could be secret."""
+    return " ".join(str(error).split())[:120] or type(error).__name__
