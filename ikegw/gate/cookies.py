@@ -7,7 +7,8 @@ key exchange group (§2.6.1). The port is left out, because a NAT may change it 
 
 from collections.abc import Callable
 from hashlib import blake2b
-from hmac import compare_digest
+
+from ikegw.crypto.compare import equal
 
 COOKIE_OCTETS = 17
 _SECRET_OCTETS = 32
@@ -42,7 +43,7 @@ class Cookies:
             secret = self._previous
         else:
             return False
-        return compare_digest(cookie[1:], _mac(secret, nonce, address, spi))
+        return equal(cookie[1:], _mac(secret, nonce, address, spi))
 
     def _rotate(self, now: float) -> None:
         # After a silence of more than one period the last secret is too old to be a previous one.

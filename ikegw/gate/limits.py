@@ -88,10 +88,13 @@ class RateLimit:
     The sources asked about least recently are forgotten first; whoever is forgotten so is still held by the rate in all.
     """
 
-    def __init__(self, rate: float, rate_per_source: float, sources: int, now: float) -> None:
+    def __init__(
+        self, rate: float, rate_per_source: float, sources: int, now: float, burst_per_source: float = 1.0
+    ) -> None:
         self._rate = rate
         self._burst = max(1.0, rate)
         self._rate_per_source = rate_per_source
+        self._burst_per_source = burst_per_source
         self._sources = sources
         self._all = _Bucket(self._burst, now)
         self._by_source: dict[bytes, _Bucket] = {}
@@ -107,9 +110,9 @@ class RateLimit:
         if bucket is None:
             if len(self._by_source) >= self._sources:
                 del self._by_source[next(iter(self._by_source))]
-            bucket = _Bucket(1.0, now)
+            bucket = _Bucket(self._burst_per_source, now)
         self._by_source[source] = bucket
-        if bucket.fill(self._rate_per_source, 1.0, now) < 1.0:
+        if bucket.fill(self._rate_per_source, self._burst_per_source, now) < 1.0:
             return False
         bucket.tokens -= 1.0
         self._all.tokens -= 1.0
