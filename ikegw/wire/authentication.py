@@ -21,7 +21,7 @@ class Authentication(Payload):
 
     def encode(self) -> bytes:
         """Body octets."""
-        return self.method.to_bytes(4, "little") + self.data
+        return bytes((self.method, 0, 0, 0)) + self.data
 
     @classmethod
     def decode(cls, body: bytes, offset: int) -> Self:

@@ -52,7 +52,7 @@ class Configuration(Payload):
 
     def encode(self) -> bytes:
         """Body octets."""
-        parts = [self.type.to_bytes(4, "little")]
+        parts = [bytes((self.type, 0, 0, 0))]
         for attribute in self.attributes:
             if attribute.type > 0x7FFF:
                 raise ValueError(f"{attribute.type} does not fit the 15 bits of an attribute's type")

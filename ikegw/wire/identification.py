@@ -21,7 +21,7 @@ class Identity:
 
     def encode(self) -> bytes:
         """The body of an ID payload, which AUTH covers (§2.15)."""
-        return self.type.to_bytes(4, "little") + self.data
+        return bytes((self.type, 0, 0, 0)) + self.data
 
     @classmethod
     def decode(cls, body: bytes, offset: int, payload: PayloadType) -> Self:

@@ -18,7 +18,8 @@ from ikegw.wire.identification import IdInitiator, IdResponder
 from ikegw.wire.key_exchange import KeyExchange
 from ikegw.wire.nonce import Nonce
 from ikegw.wire.notify import Notify
-from ikegw.wire.payload import CRITICAL, GENERIC_HEADER, Payload
+from ikegw.wire.payload import CRITICAL, GENERIC_HEADER
+from ikegw.wire.payload import Payload as Payload  # given on: a message is a tuple of them
 from ikegw.wire.proposal import SecurityAssociation
 from ikegw.wire.registry import ExchangeType, Members, NotifyType, PayloadType
 from ikegw.wire.selectors import SelectorsInitiator, SelectorsResponder
@@ -238,15 +239,20 @@ def encode_fragment_prefix(
 
 
 def _encode_header(header: Header, first: PayloadType, length: int) -> bytes:
-    if len(header.initiator_spi) != 8 or len(header.responder_spi) != 8:
-        raise ValueError("an IKE SPI has 8 octets")
-    return _HEADER.pack(
-        header.initiator_spi,
-        header.responder_spi,
-        first,
-        header.major << 4 | header.minor,
-        header.exchange,
-        (_RESPONSE if header.is_response else 0) | (_INITIATOR if header.from_initiator else 0),
-        header.message_id,
-        length,
-    )
+    if len(header.initiator_spi) != 8 or len(header.responder_spi) != 8 or header.minor > 15:
+        raise ValueError("an IKE SPI has 8 octets, a minor version 4 bits")
+    flags = (_RESPONSE if header.is_response else 0) | (_INITIATOR if header.from_initiator else 0)
+    version = header.major << 4 | header.minor
+    try:
+        return _HEADER.pack(
+            header.initiator_spi,
+            header.responder_spi,
+            first,
+            version,
+            header.exchange,
+            flags,
+            header.message_id,
+            length,
+        )
+    except struct.error as error:
+        raise ValueError(f"IKE header: {error}") from error
