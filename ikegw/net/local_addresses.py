@@ -4,7 +4,7 @@ pyroute2 is only the codec here: its own sockets run an event loop that the reac
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from ipaddress import IPv6Address, ip_address
 from typing import Any
 
@@ -18,15 +18,26 @@ from ikegw.paths import Address
 _RECEIVE_OCTETS = 1 << 16
 
 
-def local_addresses() -> tuple[Address, ...]:
-    """List the addresses that a peer elsewhere may reach: without loopback, link-local and multicast ones."""
-    return tuple(a for a in every_local_address() if not (a.is_loopback or a.is_link_local))
+def local_addresses(interfaces: Collection[str] = ()) -> tuple[Address, ...]:
+    """List the addresses that a peer elsewhere may reach: without loopback and link-local ones.
+
+    With `interfaces`, those of these devices, loopback too if it is named.
+    """
+    return tuple(
+        address
+        for address, device in _addresses()
+        if not address.is_link_local and (device in interfaces if interfaces else not address.is_loopback)
+    )
 
 
 def every_local_address() -> tuple[Address, ...]:
     """List all addresses of all interfaces, in the kernel's order; IPv6 link-local ones with their scope."""
+    return tuple(address for address, _ in _addresses())
+
+
+def _addresses() -> tuple[tuple[Address, str], ...]:
     found = dict.fromkeys(_address(message) for message in _dump())
-    return tuple(address for address in found if address is not None)
+    return tuple(each for each in found if each is not None)
 
 
 def _dump() -> Iterator[Any]:
@@ -47,12 +58,13 @@ def _dump() -> Iterator[Any]:
                 yield message
 
 
-def _address(message: Any) -> Address | None:
+def _address(message: Any) -> tuple[Address, str] | None:
     # IFA_LOCAL is our own end where IFA_ADDRESS is the peer's, on point-to-point interfaces.
     text = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
     if text is None:
         return None
     address = ip_address(text)
+    device = socket.if_indextoname(message["index"])
     if address.is_link_local and isinstance(address, IPv6Address):
-        return IPv6Address(f"{text}%{socket.if_indextoname(message['index'])}")
-    return address
+        address = IPv6Address(f"{text}%{device}")
+    return address, device

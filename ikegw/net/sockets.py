@@ -6,7 +6,7 @@ from that one (RFC 7296 §2.11).
 
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from ipaddress import IPv6Address
 
@@ -34,33 +34,43 @@ class IkeSocket:
 
 
 def open_sockets(
-    addresses: Iterable[Address] = (),
+    addresses: Collection[Address] = (),
     ike_port: int = IKE_PORT,
     nat_t_port: int = NAT_T_PORT,
     mark: int | None = None,
+    interfaces: Collection[str] = (),
 ) -> tuple[IkeSocket, ...]:
-    """Open both ports on each address; on every address that a peer may reach if none is given.
+    """Open both ports on each address (0.0.0.0 and :: are all of their family); without any, on all that a peer may reach, or on those of `interfaces`.
 
     `mark` is set on all that they send (SO_MARK), so that routing can keep it out of our own tunnels; it is left out
     where we have no right to set it. Raises CannotListen, with nothing left open, and tells all that went wrong.
     """
     opened: list[IkeSocket] = []
     problems: list[str] = []
-    for address in tuple(addresses) or local_addresses():
+    for address in _expanded(addresses) or local_addresses(interfaces):
         for port, is_nat_t in ((ike_port, False), (nat_t_port, True)):
             try:
                 opened.append(_open(Endpoint(address, port), is_nat_t, mark))
             except OSError as error:
                 problems.append(_sentence(Endpoint(address, port), error))
     if not opened and not problems:
+        where = " or ".join(interfaces) or "this host"
         problems.append(
-            "cannot listen: this host has no address that a peer could reach; configure listen addresses"
+            f"cannot listen: {where} has no address that a peer could reach; see listen.addresses"
         )
     if problems:
         for each in opened:
             each.socket.close()
         raise CannotListen(problems)
     return tuple(opened)
+
+
+def _expanded(addresses: Collection[Address]) -> tuple[Address, ...]:
+    """Put for 0.0.0.0 and :: what they mean: every address of that family."""
+    every = local_addresses() if any(address.is_unspecified for address in addresses) else ()
+    versions = {address.version for address in addresses if address.is_unspecified}
+    meant = [address for address in every if address.version in versions]
+    return tuple(dict.fromkeys([*(a for a in addresses if not a.is_unspecified), *meant]))
 
 
 def _open(endpoint: Endpoint, is_nat_t: bool, mark: int | None) -> IkeSocket:

@@ -5,6 +5,7 @@ share the port (RFC 3948 §2). Where a data plane process reads the NAT-T socket
 """
 
 import errno
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -16,7 +17,7 @@ from twisted.internet.interfaces import IReactorSocket
 from twisted.internet.protocol import DatagramProtocol
 
 from ikegw.net.sockets import IkeSocket
-from ikegw.paths import NAT_T_PORT, Address, Endpoint, Path
+from ikegw.paths import IKE_PORT, NAT_T_PORT, Address, Endpoint, Path
 
 Received = Callable[[Path, bytes], None]
 
@@ -82,6 +83,21 @@ class UdpTransport:
         """Give the NAT-T port of this local address (`ports.Transport.nat_t_port`)."""
         return self._nat_t_ports.get(path.local.address, NAT_T_PORT)
 
+    def source(self, remote: Address, own: Address | None = None) -> Endpoint | None:
+        """Choose where to call `remote` from: `own` if given, else the address that the route to it prefers.
+
+        None if we listen on nothing that fits; where the route prefers an address that we do not listen on, the first
+        of its family that we do.
+        """
+        ours = {e.address: e for e, each in self._sockets.items() if not each.is_nat_t}
+        if own is not None:
+            return ours.get(own)
+        same_family = [e for e in ours.values() if e.address.version == remote.version]
+        if not same_family:
+            return None
+        preferred = _routed_source(remote, self._sockets[same_family[0]].socket)
+        return ours.get(preferred, same_family[0]) if preferred else same_family[0]
+
     def _send(self, local: IkeSocket | None, remote: Endpoint, octets: bytes) -> None:
         if local is None:
             self.counts["unsent-no-socket"] += 1
@@ -93,6 +109,19 @@ class UdpTransport:
             self.counts[f"unsent-{errno.errorcode.get(error.errno or 0, 'unknown')}"] += 1
         else:
             self.counts["sent"] += 1
+
+
+def _routed_source(remote: Address, like: socket.socket) -> Address | None:
+    """Ask the kernel which source address it would take: connecting a UDP socket sends nothing."""
+    with socket.socket(like.family, socket.SOCK_DGRAM) as probe:
+        try:
+            mark = like.getsockopt(socket.SOL_SOCKET, socket.SO_MARK)
+            if mark:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+            probe.connect((str(remote), IKE_PORT))
+        except OSError:
+            return None
+        return ip_address(probe.getsockname()[0])
 
 
 class _Reader(DatagramProtocol):

@@ -90,3 +90,16 @@ def test_addresses_of_this_host_leave_out_loopback_and_link_local() -> None:
     assert set(reachable) <= set(everything)
     assert not any(address.is_loopback or address.is_link_local for address in reachable)
     assert all(ip_address(str(address)) == address for address in everything)
+
+
+def test_the_wildcard_address_means_each_address_of_its_family() -> None:
+    expected = {address for address in local_addresses() if address.version == 4} | {LOOPBACK}
+    with opened(IPv4Address("0.0.0.0"), LOOPBACK) as sockets:
+        assert {each.endpoint.address for each in sockets} == expected
+
+
+def test_addresses_of_a_device_are_its_own() -> None:
+    assert LOOPBACK in local_addresses(["lo"])
+    assert not local_addresses(["no-such-device"])
+    with pytest.raises(CannotListen, match="cannot listen: no-such-device has no address"):
+        open_sockets(interfaces=["no-such-device"])

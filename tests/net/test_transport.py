@@ -174,6 +174,16 @@ def test_nat_t_port_is_the_one_beside_the_local_address(scene: Scene) -> None:
     assert transport.nat_t_port(elsewhere) == 4500
 
 
+def test_the_source_of_a_call_is_our_own_choice_or_the_routes(scene: Scene) -> None:
+    transport, _, _ = scene
+    ike, _, ike6, _ = transport.endpoints()
+    assert transport.source(IPv4Address("127.0.0.5")) == ike
+    assert transport.source(IPv4Address("192.0.2.254")) == ike, "listening nowhere else, it calls from there"
+    assert transport.source(LOOPBACK6) == ike6
+    assert transport.source(LOOPBACK6, LOOPBACK6) == ike6
+    assert transport.source(LOOPBACK, IPv4Address("127.0.0.9")) is None
+
+
 @pytest_twisted.inlineCallbacks
 def test_after_stop_sending_only_counts(scene: Scene) -> Generator[Any, Any, None]:
     transport, _, peer = scene
