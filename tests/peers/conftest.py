@@ -17,16 +17,6 @@ def laboratory(tmp_path: Path) -> Iterator[Laboratory]:
         room.close()
 
 
-@pytest.fixture(scope="module")
-def shared_laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]:
-    """A laboratory for all tests of a module."""
-    room = Laboratory(tmp_path_factory.mktemp("laboratory"))
-    try:
-        yield room
-    finally:
-        room.close()
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -34,7 +24,8 @@ def pytest_runtest_makereport(
     """Put the daemons' logs beside a failure."""
     report = yield
     if report.failed:
-        for room in getattr(item, "funcargs", {}).values():
+        for value in getattr(item, "funcargs", {}).values():
+            room = getattr(value, "laboratory", value)
             if isinstance(room, Laboratory):
                 report.sections.append(("daemons", room.logs()))
     return report

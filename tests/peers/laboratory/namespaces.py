@@ -58,14 +58,17 @@ class Network:
         return place
 
     def wire(self, left: Namespace, left_address: str, right: Namespace, right_address: str) -> None:
-        """A veth pair; each end is named after the other end's namespace."""
+        """A veth pair; each end is named after the other end's namespace.
+
+        No link-local addresses: they come up late, and a daemon would take that for a move.
+        """
         ends = ((left, right, left_address), (right, left, right_address))
         names = [f"to-{other.name.removeprefix(self.prefix)[1:]}"[:15] for _, other, _ in ends]
         one = ["ip", "link", "add", names[0], "netns", left.name, "type", "veth"]
         run([*one, "peer", "name", names[1], "netns", right.name])
         for name, (place, _, address) in zip(names, ends, strict=True):
             nodad = "nodad" if ":" in address else ""
-            place.ip(f"addr add {address} dev {name} {nodad}", f"link set {name} up")
+            place.ip(f"addr add {address} dev {name} {nodad}", f"link set {name} addrgenmode none up")
 
     def close(self) -> None:
         """Remove every namespace, and with it its wires."""

@@ -11,14 +11,14 @@ SECRET: Final = "correct horse battery staple"
 SUBNETS4: Final = ("10.1.0.0/16",)
 SUBNETS: Final = ("10.1.0.0/16", "fd00:1::/64")
 POOLS: Final[Tree] = {
-    "four": {"addrs": "10.3.0.0/24", "dns": ["10.1.0.53"]},
-    "six": {"addrs": "fd00:3::/120"},
+    "four": {"addrs": ["10.3.0.0/24"], "dns": ["10.1.0.53"]},
+    "six": {"addrs": ["fd00:3::/120"]},
 }
 
 
 def shared_key(*owners: str, secret: str = SECRET) -> Tree:
     """Settings with one shared key for the peers of these identities."""
-    return {"secrets": {"ike-lab": {"id": list(owners), "secret": secret}}}
+    return {"secrets": {"ike": {"lab": {"id": list(owners), "secret": secret}}}}
 
 
 def _proof(identity: str, certificate: str | None) -> Tree:

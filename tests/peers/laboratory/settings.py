@@ -43,3 +43,15 @@ def as_toml(tree: Tree, path: str = "") -> str:
 
 def _key(name: str) -> str:
     return name if name.replace("_", "").replace("-", "").isalnum() else json.dumps(name)
+
+
+def merged(*trees: Tree) -> Tree:
+    """All the trees in one: tables are joined, and of a setting that stands twice the later holds."""
+    together: dict[str, Setting] = {}
+    for tree in trees:
+        for name, setting in tree.items():
+            before = together.get(name)
+            if isinstance(before, Mapping) and isinstance(setting, Mapping):
+                setting = merged(before, setting)
+            together[name] = setting
+    return together

@@ -144,8 +144,9 @@ def _dialect(settings: Tree) -> Tree:
     """What swanctl writes otherwise than ikegw: IKEv2 is asked for, and the owners of a secret are `id-1`, `id-2`…"""
     connections: Tree = {name: {"version": 2, **tree} for name, tree in _tables(settings, "connections")}
     secrets: Tree = {
-        name: {"secret": tree["secret"], **{f"id-{number}": owner for number, owner in enumerate(tree["id"])}}
-        for name, tree in _tables(settings, "secrets")
+        f"ike-{name}": {"secret": key["secret"], **{f"id-{n}": owner for n, owner in enumerate(key["id"])}}
+        for _, keys in _tables(settings, "secrets")
+        for name, key in keys.items()
     }
     return {**settings, "connections": connections, "secrets": secrets}
 

@@ -1,15 +1,15 @@
 """The networks on which a client and a gateway meet.
 
-Behind the gateway lie 10.1.0.0/16 and fd00:1::1, behind the client 10.2.0.0/16 and fd00:2::1. They are on the loopback devices:
-a prefix there makes each of its IPv4 addresses an address of the host, so all of them answer.
+Behind the gateway lie 10.1.0.0/16 and fd00:1::/64, behind the client 10.2.0.0/16 and fd00:2::/64. Of each /24 in them (of the
+first 16) the host .1 is there, on the loopback device.
 """
 
 from attrs import frozen
 
 from laboratory.namespaces import Namespace, Network
 
-GATEWAY_INNER = ("10.1.0.1/16", "fd00:1::1/128")
-CLIENT_INNER = ("10.2.0.1/16", "fd00:2::1/128")
+GATEWAY_INNER = (*(f"10.1.{subnet}.1/32" for subnet in range(16)), "fd00:1::1/128")
+CLIENT_INNER = (*(f"10.2.{subnet}.1/32" for subnet in range(16)), "fd00:2::1/128")
 
 
 @frozen
