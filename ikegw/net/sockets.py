@@ -40,7 +40,9 @@ def open_sockets(
     mark: int | None = None,
     interfaces: Collection[str] = (),
 ) -> tuple[IkeSocket, ...]:
-    """Open both ports on each address (0.0.0.0 and :: are all of their family); without any, on all that a peer may reach, or on those of `interfaces`.
+    """Open both ports on each address; without any, on all that a peer may reach, or on those of `interfaces`.
+
+    0.0.0.0 and :: stand for every address of their family.
 
     `mark` is set on all that they send (SO_MARK), so that routing can keep it out of our own tunnels; it is left out
     where we have no right to set it. Raises CannotListen, with nothing left open, and tells all that went wrong.
