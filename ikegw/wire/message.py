@@ -91,6 +91,13 @@ class Message:
                 return payload
         return None
 
+    def need(self, cls: type[P]) -> P:
+        """The first payload of a kind that the message's shape requires; ParseError if it is not there all the same."""
+        payload = self.one(cls)
+        if payload is None:
+            raise ParseError("required and missing", HEADER_OCTETS, cls.TYPE)
+        return payload
+
     def every(self, cls: type[P]) -> tuple[P, ...]:
         """All payloads of a kind, in order."""
         return tuple([payload for payload in self.payloads if isinstance(payload, cls)])

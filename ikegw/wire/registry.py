@@ -16,6 +16,9 @@ class Registry(IntEnum):
     def _missing_(cls, value: object) -> Any:
         return cls._unnamed(value, 0xFFFF)
 
+    def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[int]]:
+        return self.__class__, (int(self),)  # by number: the unnamed cannot be found by name
+
     @classmethod
     def _unnamed(cls, value: object, largest: int) -> Self | None:
         if not isinstance(value, int) or not 0 <= value <= largest:

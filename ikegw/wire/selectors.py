@@ -53,16 +53,15 @@ class _Selectors(Payload):
 
     @classmethod
     def decode(cls, body: bytes, offset: int) -> Self:
-        """Refuses none at all, wrong counts and lengths, and ranges that run backwards.
+        """Refuses wrong counts and lengths, and ranges that run backwards.
 
-        Selectors of other types than IPv4 and IPv6 ranges are left out: no packet that we know matches them, so that
-        narrowing (§2.9) goes on with the rest, and with none left ends in TS_UNACCEPTABLE.
+        Selectors of other types than IPv4 and IPv6 ranges are left out (§3.13.1 leaves open what to do with them): no
+        packet that we know matches them, so that narrowing (§2.9) goes on with the rest. None at all is a value too,
+        for with nothing to narrow the answer is TS_UNACCEPTABLE and not the end of the IKE SA.
         """
         if len(body) < 4:
             raise ParseError("shorter than 4 octets", offset, cls.TYPE)
         count, position, end = body[0], 4, len(body)
-        if not count:
-            raise ParseError("no selector", offset, cls.TYPE)
         found: list[TrafficSelector] = []
         for _ in range(count):
             if position + 8 > end:
