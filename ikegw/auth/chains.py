@@ -59,10 +59,7 @@ class Trust:
         self._intermediates = tuple(crypto.X509.from_cryptography(each.certificate) for each in intermediates)
         self._remembered = remembered
         self._chains: OrderedDict[bytes, Chain] = OrderedDict()
-        self._store = crypto.X509Store()
-        self._store.set_flags(PARTIAL_CHAIN)
-        for authority in self.authorities:
-            self._store.add_cert(crypto.X509.from_cryptography(authority.certificate))
+        self._anchors = tuple(crypto.X509.from_cryptography(each.certificate) for each in self.authorities)
 
     def chain(self, certificates: Sequence[bytes], now: datetime) -> Chain:
         """The path from the first of these DER certificates, with the help of the others; AuthenticationError."""
@@ -96,11 +93,15 @@ class Trust:
         return Chain(leaf.subject, path[-1].subject, leaf.public_key, leaf.names, start, end)
 
     def _path(self, leaf: X509, others: Sequence[X509], unusable: str, now: datetime) -> list[X509]:
-        self._store.set_time(now.astimezone(UTC))
+        store = crypto.X509Store()  # one for each path: a store's time can be set only once
+        store.set_flags(PARTIAL_CHAIN)
+        store.set_time(now.astimezone(UTC))
+        for anchor in self._anchors:
+            store.add_cert(anchor)
         try:
             untrusted = [crypto.X509.from_cryptography(each.certificate) for each in others]
             context = crypto.X509StoreContext(
-                self._store,
+                store,
                 crypto.X509.from_cryptography(leaf.certificate),
                 [*untrusted, *self._intermediates],
             )
@@ -193,7 +194,7 @@ _OUT_OF_TIME: Final = frozenset({9, 10})
 _NO_ISSUER: Final = frozenset({2, 18, 19, 20, 21, 27})
 _SENTENCES: Final = {
     7: "bears a signature that its issuer did not make",
-    24: "has issued another, but is no authority (basicConstraints)",
+    79: "has issued another, but is no authority (basicConstraints)",
     25: "stands too far below its authority (path length)",
     32: "has issued another, but its keyUsage lacks keyCertSign",
     34: "has a critical extension that is not understood",

@@ -38,13 +38,9 @@ class OwnCertificate:
         return not wanted or any(each.key_hash in wanted for each in self.chain)
 
     def can_sign_for(self, hashes: frozenset[HashId]) -> bool:
-        """Whether a peer that takes `hashes` (RFC 7427 §4; none: it knows only the classic methods) could check us.
-
-        The classic methods know RSA, and ECDSA with one hash for each curve; Edwards curves need RFC 8420's IDENTITY.
-        """
-        if isinstance(self.key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
-            return HashId.IDENTITY in hashes
-        return not hashes or bool(hashes - {HashId.IDENTITY})
+        """Whether a peer that announced `hashes` could check us: Edwards curves need IDENTITY (RFC 8420 §2)."""
+        edwards = isinstance(self.key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
+        return not edwards or HashId.IDENTITY in hashes
 
 
 def issuers(certificate: X509, known: Iterable[X509]) -> tuple[X509, ...]:
