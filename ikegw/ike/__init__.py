@@ -1,1 +1,1 @@
-
+"""The IKE SA: message window, retransmission, exchanges, and the drivers of the machines."""

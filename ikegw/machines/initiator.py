@@ -20,11 +20,8 @@ class Driver(Protocol):
     def repeat_with_group(self) -> None:
         """Send the same request with a KEi of the group asked for, then tell `repeated`."""
 
-    def note_refusal(self) -> None:
-        """Remember an unauthenticated error as a hint; the request goes on being retransmitted."""
-
-    def note_illegal(self) -> None:
-        """Remember that an illegal response was ignored."""
+    def begin_grace(self) -> None:
+        """Give a proper response a little time to come after an unauthenticated error, then tell `grace_over`."""
 
     def request_ike_auth(self) -> None:
         """Derive the keys, follow a NAT to port 4500, prove ourselves and send the IKE_AUTH request."""
@@ -65,6 +62,9 @@ class Initiator(Protocol):
 
     def refused(self) -> None:
         """An unauthenticated error notify in place of an IKE_SA_INIT response."""
+
+    def grace_over(self) -> None:
+        """No proper response came after the unauthenticated error."""
 
     def illegal(self) -> None:
         """A response that breaks the protocol: not out of our offer, bad group, value or nonce."""
@@ -146,14 +146,19 @@ def _negotiated(machine: Initiator, driver: Driver) -> None:
 
 @SMI_AUTH.upon(Initiator.refused).loop()
 def _refused(machine: Initiator, driver: Driver) -> None:
-    """IE-02, IE-05: an unauthenticated error is a hint; go on waiting for a proper response until TIMEOUT."""
-    driver.note_refusal()
+    """IE-02, IE-05: an unauthenticated error is a hint; go on waiting for a proper response for the grace time."""
+    driver.begin_grace()
+
+
+@SMI_AUTH.upon(Initiator.grace_over).to(SM_DEAD)
+def _grace_over(machine: Initiator, driver: Driver) -> None:
+    """IE-02, IE-05: no proper response came within the grace time."""
+    driver.dead()
 
 
 @SMI_AUTH.upon(Initiator.illegal).loop()
 def _illegal(machine: Initiator, driver: Driver) -> None:
     """IE-04: an illegal response is an attack; ignore it and go on waiting until TIMEOUT."""
-    driver.note_illegal()
 
 
 @SMI_AUTH.upon(Initiator.other_group_unacceptable).to(SM_TERMINATE)

@@ -206,6 +206,7 @@ def _terminate(machine: Responder, driver: Driver) -> None:
     driver.terminate()
 
 
+SMR_INIT.upon(Responder.malformed).to(SM_DEAD)(_malformed)
 SMR_AUTH.upon(Responder.timeout).to(SM_DEAD)(_timeout)
 for _with_keys in (SMR_AUTH, SMR_AUTH_FINALIZE, SMR_CFG_WAIT):
     _with_keys.upon(Responder.peer_rejected_us).to(SM_DEAD)(_peer_rejected_us)

@@ -1,0 +1,252 @@
+"""SMI_AUTH_WAIT (Figure 2): prove ourselves, check the responder, take what it lends, and install the child."""
+
+from ipaddress import IPv4Address, IPv6Address
+
+from attrs import define, field
+
+from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Verified
+from ikegw.events import AuthFailed, AuthFailure, Refused
+from ikegw.ike.child import ChildSa
+from ikegw.ike.configuration import addresses_of, granted, request_for
+from ikegw.ike.negotiation import selector_payloads, tunnel
+from ikegw.ike.opening import Opening
+from ikegw.ike.sa import IkeSa
+from ikegw.machines.initiator import Initiator
+from ikegw.paths import Address
+from ikegw.policy.connections import ChildPolicy
+from ikegw.policy.identities import display
+from ikegw.policy.proposals import accepted_esp, to_wire
+from ikegw.policy.selectors import Dynamic, resolve, within
+from ikegw.ports import DataPlaneError
+from ikegw.wire.authentication import Authentication
+from ikegw.wire.certificate import Certificate, CertificateRequest
+from ikegw.wire.configuration import Configuration
+from ikegw.wire.identification import IdInitiator, IdResponder
+from ikegw.wire.message import Message, Payload
+from ikegw.wire.notify import Notify
+from ikegw.wire.proposal import SecurityAssociation
+from ikegw.wire.registry import ConfigType, ExchangeType, HashId, NotifyType
+from ikegw.wire.selectors import SelectorsInitiator, SelectorsResponder, TrafficSelector
+
+
+@define(eq=False)
+class Authenticating:
+    """Our IKE_AUTH exchange; `child` is what it made."""
+
+    sa: IkeSa = field(repr=False)
+    machine: Initiator = field(repr=False)
+    policy: ChildPolicy | None
+    initial_contact: bool
+    opening: Opening = field(repr=False)
+    certificates_wanted: tuple[CertificateRequest, ...] = field(repr=False)
+    peer_hashes: frozenset[HashId]
+    child: ChildSa | None = field(default=None, init=False)
+    _reserved_spi: bytes = field(default=b"", init=False)
+    _local_selectors: tuple[TrafficSelector, ...] = field(default=(), init=False)
+    _remote_selectors: tuple[TrafficSelector, ...] = field(default=(), init=False)
+
+    # ------------------------------------------------------------ the request
+
+    def begin(self) -> None:
+        """Row I-05: our proof first, then the child's SPI, then the request."""
+        sa = self.sa
+        hints = PeerHints(sa.connection.remote.identity.exact, self.certificates_wanted, self.peer_hashes)
+        octets = self.opening.signed_by_initiator(sa.channel, sa.local_identity)
+        proving = sa.surroundings.authenticator.prove(
+            sa.connection.local, sa.local_identity, octets, sa.channel.suite.prf, hints
+        )
+        sa.wait_for(proving, self._proved, AuthenticationError, self._not_authentic)
+
+    def _proved(self, proof: Proof) -> None:
+        policy = self.policy
+        if policy is None:
+            self._send(proof, ())
+            return
+
+        def reserved(spi: bytes) -> None:
+            self._reserved_spi = spi
+            self._send(proof, self._child_payloads(policy, spi))
+
+        sa = self.sa
+        sa.wait_for(sa.surroundings.data_plane.allocate_spi(sa.path), reserved, DataPlaneError, self._no_spi)
+
+    def _send(self, proof: Proof, child: tuple[Payload, ...]) -> None:
+        sa = self.sa
+        expected = sa.connection.remote.identity.exact
+        sa.ask(
+            ExchangeType.IKE_AUTH,
+            (
+                IdInitiator(sa.local_identity),
+                *proof.certificates,
+                *((Notify(NotifyType.INITIAL_CONTACT),) if self.initial_contact else ()),
+                *sa.surroundings.authenticator.requests(sa.connection.remote),
+                *(() if expected is None else (IdResponder(expected),)),
+                proof.authentication,
+                *child,
+            ),
+        )
+
+    def _child_payloads(self, policy: ChildPolicy, spi: bytes) -> tuple[Payload, ...]:
+        sa = self.sa
+        self._local_selectors = _own_selectors(sa, policy)
+        self._remote_selectors = resolve(policy.remote_selectors, (sa.path.remote.address,))
+        return (
+            *((request_for(sa.connection.virtual),) if sa.connection.virtual else ()),
+            to_wire(policy.proposals, spi, with_groups=False),
+            *selector_payloads(self._local_selectors, self._remote_selectors),
+        )
+
+    # ------------------------------------------------------------ the answer
+
+    def answered(self, message: Message) -> None:
+        """Rows I-06, I-18, IE-07, IE-08, IE-13: decide which it is."""
+        sa = self.sa
+        if message.one(Authentication) is None or message.one(IdResponder) is None:
+            self._peer_refused(message)
+            return
+        identity = message.need(IdResponder).identity
+        sa.remote_identity = identity
+        expected = sa.connection.remote.identity
+        if not expected.matches(identity):
+            said = f"expected {expected}, the peer says it is {display(identity)}"
+            self._fail(AuthFailure.NOT_AUTHENTIC, f"{said}; compare remote.id here with local.id there")
+            return
+        verifying = sa.surroundings.authenticator.verify(
+            sa.connection.remote,
+            identity,
+            self.opening.signed_by_responder(sa.channel, identity),
+            sa.channel.suite.prf,
+            message.every(Certificate),
+            message.need(Authentication),
+            sa.local_identity,
+        )
+        sa.wait_for(
+            verifying,
+            lambda verified: self._verified(verified, message),
+            AuthenticationError,
+            self._not_authentic,
+        )
+
+    def _peer_refused(self, message: Message) -> None:
+        notify = next((n for n in message.every(Notify) if n.type.is_error), None)
+        name = "an answer without AUTH" if notify is None else notify.type.name
+        self.sa.ending = f"the peer refused us with {name}; its log says why"
+        self._tell_refused(name, "the peer's log says why", by_peer=True)
+        self.machine.peer_refused()
+
+    def _verified(self, verified: Verified, message: Message) -> None:
+        self.sa.method = verified.method
+        refusal = next((n for n in message.every(Notify) if n.type.is_error), None)
+        if self.policy is None:
+            self.machine.child_made()
+        elif refusal is not None or message.one(SecurityAssociation) is None:
+            self._child_was_refused("an answer without SA" if refusal is None else refusal.type.name)
+        else:
+            self._make_child(self.policy, message)
+
+    def _child_was_refused(self, notify: str) -> None:
+        sa = self.sa
+        self._tell_refused(
+            notify, "the peer is authentic but refused the CHILD SA; its log says why", by_peer=True
+        )
+        if sa.connection.keep_ike:
+            self.give_up_child()
+            self.machine.child_refused()
+        else:
+            sa.ending = f"the peer refused the CHILD SA with {notify}; its log says why"
+            self.machine.child_unusable()
+
+    # ------------------------------------------------------------ the child
+
+    def _make_child(self, policy: ChildPolicy, message: Message) -> None:
+        sa = self.sa
+        ours, theirs = message.need(SelectorsInitiator).selectors, message.need(SelectorsResponder).selectors
+        chosen = accepted_esp(policy.proposals, message.need(SecurityAssociation), with_group=False)
+        configuration = message.one(Configuration)
+        if configuration is not None and configuration.type is ConfigType.REPLY and sa.connection.virtual:
+            sa.lease = granted(configuration)
+        if chosen is None:
+            self._unusable("the peer's ESP proposal is not one choice out of ours")
+        elif not within(ours, self._local_selectors) or not within(theirs, self._remote_selectors):
+            self._unusable("the peer's traffic selectors are wider than ours")
+        elif sa.connection.virtual and not addresses_of(sa.lease):
+            self._unusable("the peer gave us no address")
+        else:
+            made = tunnel(
+                sa.name,
+                policy,
+                sa.channel,
+                (self.opening.initiator_nonce, self.opening.responder_nonce),
+                chosen.suite,
+                we_initiated=True,
+                path=sa.path,
+                udp_encapsulated=sa.udp_encapsulated,
+                spis=(self._reserved_spi, chosen.spi),
+                selectors=(ours, theirs),
+                virtual=addresses_of(sa.lease),
+            )
+            child = ChildSa(sa, policy, made)
+            sa.wait_for(
+                child.install(), lambda _: self._installed(child), DataPlaneError, self._not_installed
+            )
+
+    def _installed(self, child: ChildSa) -> None:
+        self.child, self._reserved_spi = child, b""
+        self.machine.child_made()
+
+    def _not_installed(self, error: DataPlaneError) -> None:
+        self._unusable(f"our data plane refused the CHILD SA: {error}")
+
+    def _unusable(self, why: str) -> None:
+        self._tell_refused("CHILD SA", why, by_peer=False)
+        if self.sa.connection.keep_ike:
+            self.give_up_child()
+            self.machine.child_refused()
+        else:
+            self.sa.ending = why
+            self.machine.child_unusable()
+
+    def give_up_child(self) -> None:
+        """Give back the SPI that was reserved for a child which never came to be."""
+        spi, self._reserved_spi = self._reserved_spi, b""
+        if spi:
+            self.sa.surroundings.data_plane.release_spi(spi)
+
+    # ------------------------------------------------------------ failures
+
+    def _not_authentic(self, error: AuthenticationError) -> None:
+        self._fail(error.reason, error.detail)
+
+    def _no_spi(self, error: DataPlaneError) -> None:
+        self.sa.ending = f"our data plane has no SPI for the CHILD SA: {error}"
+        self.machine.terminate()
+
+    def _fail(self, reason: AuthFailure, detail: str) -> None:
+        sa = self.sa
+        sa.ending = detail
+        sa.peer_unauthentic = True
+        sa.surroundings.publish(AuthFailed(sa.name, sa.path, sa.remote_identity, reason, detail))
+        self.machine.not_authentic()
+
+    def _tell_refused(self, notify: str, detail: str, *, by_peer: bool) -> None:
+        self.sa.surroundings.publish(Refused(self.sa.name, self.sa.path, by_peer, notify, detail))
+
+
+def _own_selectors(sa: IkeSa, policy: ChildPolicy) -> tuple[TrafficSelector, ...]:
+    """TSi: our address where it is dynamic; but if we ask for virtual ones, all of their families, for the peer to narrow."""
+    if not sa.connection.virtual:
+        return resolve(policy.local_selectors, (sa.path.local.address,))
+    found: list[TrafficSelector] = []
+    for selector in policy.local_selectors:
+        if isinstance(selector, Dynamic):
+            found += [_anything(selector, address) for address in sa.connection.virtual]
+        else:
+            found.append(selector)
+    return tuple(dict.fromkeys(found))
+
+
+def _anything(selector: Dynamic, like: Address) -> TrafficSelector:
+    if not like.is_unspecified:
+        return selector.at(like)
+    last = IPv4Address((1 << 32) - 1) if like.version == 4 else IPv6Address((1 << 128) - 1)
+    return TrafficSelector(like, last, selector.protocol, selector.start_port, selector.end_port)

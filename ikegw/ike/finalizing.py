@@ -1,0 +1,234 @@
+"""SMR_AUTH_FINALIZE (Figure 4): verify the initiator, prove ourselves, lend an address, make the child, answer.
+
+The machine may come here more than once; a step that is finished is not done again.
+"""
+
+from collections.abc import Callable
+
+from attrs import define, field
+from twisted.internet import defer
+
+from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Verified
+from ikegw.events import AddressLeased, AuthFailed, AuthFailure, Refused
+from ikegw.ike.child import ChildSa
+from ikegw.ike.configuration import addresses_of, reply, wanted_by
+from ikegw.ike.negotiation import Agreed, NoChild, agree, selector_payloads, tunnel
+from ikegw.ike.opening import Opening
+from ikegw.ike.sa import IkeSa
+from ikegw.machines.responder import Responder
+from ikegw.ports import DataPlaneError, Lease, NoAddress
+from ikegw.wire.authentication import Authentication
+from ikegw.wire.certificate import Certificate, CertificateRequest
+from ikegw.wire.configuration import Configuration
+from ikegw.wire.identification import Identity, IdResponder
+from ikegw.wire.message import Message, Payload
+from ikegw.wire.notify import Notify
+from ikegw.wire.proposal import SecurityAssociation
+from ikegw.wire.registry import ConfigType, HashId, NotifyType
+from ikegw.wire.selectors import SelectorsInitiator, SelectorsResponder
+
+CONFIGURATION_SECONDS = 20.0
+"""How long an address provider may take (§10)."""
+
+
+@define(eq=False)
+class Finalizing:
+    """The steps between an admissible IKE_AUTH request and its answer; `child` and the answer's payloads grow with them."""
+
+    sa: IkeSa = field(repr=False)
+    machine: Responder = field(repr=False)
+    opening: Opening = field(repr=False)
+    message: Message = field(repr=False)
+    authentication: Authentication = field(repr=False)
+    identity: Identity
+    peer_hashes: frozenset[HashId]
+    child: ChildSa | None = field(default=None, init=False)
+    _todo: list[Callable[[], None]] = field(init=False, repr=False)
+    _proof: tuple[Payload, ...] = field(default=(), init=False, repr=False)
+    _child_payloads: tuple[Payload, ...] = field(default=(), init=False, repr=False)
+    _child_error: Notify | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._todo = [self._verify, self._prove, self._configure, self._make_child]
+
+    def go_on(self) -> None:
+        """Do the first step that is not finished; each of them comes back here, now or later."""
+        if self._child_error is not None:
+            self.machine.complete_without_child()
+        elif self._todo:
+            self._todo.pop(0)()
+        else:
+            self.machine.complete()
+
+    def answer(self) -> tuple[Payload, ...]:
+        """The payloads of the final IKE_AUTH response (rows R-17, R-18)."""
+        ours = IdResponder(self.sa.local_identity)
+        rest = self._child_payloads if self._child_error is None else (self._child_error,)
+        return (ours, *self._proof, *rest)
+
+    @property
+    def initial_contact(self) -> bool:
+        """Did the initiator say INITIAL_CONTACT?"""
+        return self.message.notify(NotifyType.INITIAL_CONTACT) is not None
+
+    # ------------------------------------------------------------ who is who
+
+    def _verify(self) -> None:
+        sa = self.sa
+        verifying = sa.surroundings.authenticator.verify(
+            sa.connection.remote,
+            self.identity,
+            self.opening.signed_by_initiator(sa.channel, self.identity),
+            sa.channel.suite.prf,
+            self.message.every(Certificate),
+            self.authentication,
+            sa.local_identity,
+        )
+        sa.wait_for(verifying, self._verified, AuthenticationError, self._not_authentic)
+
+    def _verified(self, verified: Verified) -> None:
+        self.sa.method = verified.method
+        self.go_on()
+
+    def _prove(self) -> None:
+        sa = self.sa
+        hints = PeerHints(self.identity, self.message.every(CertificateRequest), self.peer_hashes)
+        octets = self.opening.signed_by_responder(sa.channel, sa.local_identity)
+        proving = sa.surroundings.authenticator.prove(
+            sa.connection.local, sa.local_identity, octets, sa.channel.suite.prf, hints
+        )
+        sa.wait_for(proving, self._proved, AuthenticationError, self._not_authentic)
+
+    def _proved(self, proof: Proof) -> None:
+        self._proof = (*proof.certificates, proof.authentication)
+        self.go_on()
+
+    def _not_authentic(self, error: AuthenticationError) -> None:
+        sa = self.sa
+        sa.ending = error.detail
+        sa.surroundings.publish(AuthFailed(sa.name, sa.path, self.identity, error.reason, error.detail))
+        if error.reason is AuthFailure.NO_OWN_MATERIAL:
+            self.machine.no_own_material()
+        else:
+            self.machine.not_authentic()
+
+    # ------------------------------------------------------------ configuration
+
+    @property
+    def _asked(self) -> Configuration | None:
+        configuration = self.message.one(Configuration)
+        if configuration is None or configuration.type is not ConfigType.REQUEST:
+            return None
+        return configuration
+
+    def _configure(self) -> None:
+        sa, asked = self.sa, self._asked
+        if asked is None:
+            self.go_on()
+            return
+        request = wanted_by(asked, sa.connection.name, self.identity, sa.connection.pools)
+        if not (request.wants_ip4 or request.wants_ip6):
+            self.go_on()
+            return
+        leasing = sa.surroundings.addresses.lease(request)
+        if leasing.called:
+            sa.wait_for(leasing, self._leased, NoAddress, self._not_leased)
+        else:
+            self.machine.configuration_awaited()
+            leasing.addTimeout(CONFIGURATION_SECONDS, sa.surroundings.clock)
+            sa.wait_for(leasing, self._leased_late, (NoAddress, defer.TimeoutError), self._not_leased_late)
+
+    def _leased(self, lease: Lease) -> None:
+        self._hold(lease)
+        self.go_on()
+
+    def _leased_late(self, lease: Lease) -> None:
+        self._hold(lease)
+        self.machine.configured()
+
+    def _hold(self, lease: Lease) -> None:
+        sa = self.sa
+        sa.lease = lease
+        addresses = tuple(address for address in (lease.ip4, lease.ip6) if address is not None)
+        sa.surroundings.publish(AddressLeased(sa.name, self.identity, addresses))
+
+    def _not_leased(self, error: Exception) -> None:
+        self._no_child(NotifyType.INTERNAL_ADDRESS_FAILURE, str(error))
+        self.go_on()
+
+    def _not_leased_late(self, error: Exception) -> None:
+        silent = f"no address provider answered within {CONFIGURATION_SECONDS:.0f} s"
+        self._no_child(
+            NotifyType.INTERNAL_ADDRESS_FAILURE, silent if isinstance(error, defer.TimeoutError) else str(error)
+        )
+        self.machine.configuration_failed()
+
+    # ------------------------------------------------------------ the child
+
+    def _make_child(self) -> None:
+        sa, message = self.sa, self.message
+        if message.one(SecurityAssociation) is None:
+            self.go_on()
+            return
+        try:
+            agreed = agree(
+                sa.connection.children,
+                message.need(SecurityAssociation),
+                message.need(SelectorsInitiator).selectors,
+                message.need(SelectorsResponder).selectors,
+                (sa.path.local.address,),
+                addresses_of(sa.lease) or (sa.path.remote.address,),
+            )
+        except NoChild as error:
+            self._no_child(error.notify.type, error.detail)
+            self.machine.child_refused()
+            return
+        sa.wait_for(
+            sa.surroundings.data_plane.allocate_spi(sa.path),
+            lambda spi: self._install(agreed, spi),
+            DataPlaneError,
+            self._not_installed,
+        )
+
+    def _install(self, agreed: Agreed, spi: bytes) -> None:
+        sa = self.sa
+        made = tunnel(
+            sa.name,
+            agreed.policy,
+            sa.channel,
+            (self.opening.initiator_nonce, self.opening.responder_nonce),
+            agreed.chosen.suite,
+            we_initiated=False,
+            path=sa.path,
+            udp_encapsulated=sa.udp_encapsulated,
+            spis=(spi, agreed.chosen.spi),
+            selectors=(agreed.local_selectors, agreed.remote_selectors),
+        )
+        child = ChildSa(sa, agreed.policy, made)
+        sa.wait_for(
+            child.install(), lambda _: self._installed(agreed, child), DataPlaneError, self._not_installed
+        )
+
+    def _installed(self, agreed: Agreed, child: ChildSa) -> None:
+        self.child = child
+        asked, lease = self._asked, self.sa.lease
+        configuration = (
+            () if asked is None or lease is None else (reply(asked, lease, agreed.local_selectors),)
+        )
+        self._child_payloads = (
+            *configuration,
+            agreed.chosen.answer_with(child.tunnel.inbound_spi),
+            *selector_payloads(agreed.remote_selectors, agreed.local_selectors),
+        )
+        self.go_on()
+
+    def _not_installed(self, error: DataPlaneError) -> None:
+        detail = f"our data plane refused the CHILD SA: {error}"
+        self._no_child(NotifyType.NO_ADDITIONAL_SAS, detail)
+        self.machine.child_refused()
+
+    def _no_child(self, notify: NotifyType, detail: str) -> None:
+        sa = self.sa
+        self._child_error = Notify(notify)
+        detail = f"the IKE SA stands without a child: {detail}"
+        sa.surroundings.publish(Refused(sa.name, sa.path, False, notify.name, detail))

@@ -1,0 +1,413 @@
+"""The gateway: every IKE SA of ours by its SPI, the way of a datagram to it, and what an operator may ask."""
+
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred, DeferredList, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ikegw.auth.authenticator import Authenticator
+from ikegw.events import Dropped, Publish, SaName
+from ikegw.gate.admission import Admission, Answer, Challenge
+from ikegw.gate.answers import notify_datagram
+from ikegw.gate.classify import Drop, ForSa, Opening, TooNew, Why, classify
+from ikegw.ike.configuration import addresses_of
+from ikegw.ike.departed import Departed
+from ikegw.ike.initiating import Initiating
+from ikegw.ike.negotiation import show
+from ikegw.ike.responding import Responding
+from ikegw.ike.sa import IkeSa
+from ikegw.ike.surroundings import Surroundings
+from ikegw.ike.window import Datagrams
+from ikegw.paths import Endpoint, Path
+from ikegw.policy.connections import ChildPolicy, Connection, StartAction, Unique, for_addresses
+from ikegw.policy.identities import display, same
+from ikegw.ports import Addresses, DataPlane, DataPlaneEvent, HardExpired, Random, Transport
+from ikegw.wire.errors import ParseError
+from ikegw.wire.key_exchange import KeyExchange
+from ikegw.wire.message import Message, decode_header, decode_message
+from ikegw.wire.registry import NotifyType
+from ikegw.wire.shapes import shape_of
+
+SHUTDOWN_SECONDS = 4.0
+"""How long answers to our DELETEs are waited for when the gateway stops."""
+
+
+class NotBegun(Exception):
+    """An IKE SA could not be begun or did not come up; the text says why."""
+
+
+@frozen
+class Row:
+    """One IKE SA as the table of SAs shows it; `children` are (name, state, inbound SPI, suite, local, remote)."""
+
+    name: SaName
+    state: str
+    initiator: bool
+    path: Path
+    local: str
+    remote: str
+    suite: str
+    up_since: float | None
+    addresses: tuple[str, ...]
+    children: tuple[tuple[str, str, bytes, str, str, str], ...]
+
+
+@define(eq=False)
+class Gateway:
+    """All IKE SAs of one process."""
+
+    clock: IReactorTime
+    random: Random
+    transport: Transport
+    data_plane: DataPlane
+    addresses: Addresses
+    authenticator: Authenticator
+    admission: Admission
+    connections: tuple[Connection, ...]
+    publish: Publish
+    _surroundings: Surroundings = field(init=False, repr=False)
+    _by_spi: dict[bytes, IkeSa] = field(factory=dict, init=False, repr=False)
+    _half_open: dict[tuple[bytes, Endpoint], IkeSa] = field(factory=dict, init=False, repr=False)
+    _departed: Departed = field(factory=Departed, init=False, repr=False)
+    _numbers: int = field(default=0, init=False)
+    _stopping: bool = field(default=False, init=False)
+
+    _log = Logger()
+
+    def __attrs_post_init__(self) -> None:
+        self._surroundings = Surroundings(
+            self.clock,
+            self.random,
+            self.transport,
+            self.data_plane,
+            self.addresses,
+            self.authenticator,
+            self.publish,
+        )
+
+    # ------------------------------------------------------------ life
+
+    def start(self) -> Deferred[None]:
+        """Listen to the data plane, then begin what the configuration wants begun."""
+        return self.data_plane.start(self._data_plane_told).addCallback(lambda _: self._begin_connections())
+
+    def _begin_connections(self) -> None:
+        for connection in self.connections:
+            for child in connection.children:
+                if child.start is StartAction.START:
+                    self.initiate(connection.name, child.name).addErrback(self._not_begun, connection.name)
+
+    def _not_begun(self, failure: Failure, name: str) -> None:
+        self._log.error("{name}: {reason}", name=name, reason=failure.getErrorMessage())
+
+    def shutdown(self) -> Deferred[None]:
+        """Delete every IKE SA in order; what is not answered in time ends all the same."""
+        self._stopping = True
+        sas = tuple(self._by_spi.values())
+        for sa in sas:
+            sa.phase.told_to_end("this gateway is shutting down")
+        alive = [sa.ended for sa in sas if not sa.ended.called]
+        watched = DeferredList([_watch(ended) for ended in alive])
+        timer = self.clock.callLater(SHUTDOWN_SECONDS, self._end_all)
+
+        def stopped(_: object) -> None:
+            if timer.active():
+                timer.cancel()
+
+        return watched.addCallback(stopped)
+
+    def _end_all(self) -> None:
+        for sa in tuple(self._by_spi.values()):
+            sa.end()
+
+    # ------------------------------------------------------------ datagrams
+
+    def datagram_received(self, path: Path, octets: bytes) -> None:
+        """One IKE message as it came, without a non-ESP marker. Whatever it is, nothing is raised."""
+        try:
+            self._receive(path, octets)
+        except Exception:  # noqa: BLE001 - one peer's datagram must never stop the gateway
+            self._log.failure("internal error at a datagram from {remote}", remote=str(path.remote))
+
+    def _receive(self, path: Path, octets: bytes) -> None:
+        verdict = classify(octets)
+        if isinstance(verdict, ForSa):
+            self._for_sa(verdict, path, octets)
+        elif isinstance(verdict, Opening):
+            self._opening(verdict, path, octets)
+        elif isinstance(verdict, TooNew):
+            self._send_or_drop(self.admission.too_new_raw(octets, path, self.clock.seconds()), path)
+        else:
+            self.publish(Dropped(path, verdict.reason))
+
+    def _send_or_drop(self, answer: bytes | Drop, path: Path) -> None:
+        if isinstance(answer, Drop):
+            self.publish(Dropped(path, answer.reason))
+        else:
+            self.transport.send(path, answer)
+
+    def _for_sa(self, verdict: ForSa, path: Path, octets: bytes) -> None:
+        sa = self._by_spi.get(verdict.spi)
+        header, _, _ = decode_header(octets)
+        if sa is None:
+            self._for_nobody(verdict, path, octets, header.message_id)
+        elif header.from_initiator is sa.initiator:
+            self.publish(Dropped(path, Why.WRONG_FLAGS))
+        elif not sa.has_keys and isinstance(sa.phase, Initiating) and header.is_response:
+            self._opened(sa, sa.phase, path, octets)
+        else:
+            sa.receive(path, header, octets)
+
+    def _for_nobody(self, verdict: ForSa, path: Path, octets: bytes, message_id: int) -> None:
+        now = self.clock.seconds()
+        if verdict.is_response:
+            self.publish(Dropped(path, Why.UNKNOWN_SPI))
+            return
+        stored = self._departed.answer_to(verdict.spi, message_id, now)
+        if stored:
+            for datagram in stored:
+                self.transport.send(path, datagram)
+        else:
+            self._send_or_drop(self.admission.unknown_spi_raw(octets, path, now), path)
+
+    def _opened(self, sa: IkeSa, phase: Initiating, path: Path, octets: bytes) -> None:
+        try:
+            message = decode_message(octets)
+        except ParseError as error:
+            self.publish(Dropped(path, Why.MALFORMED, str(error)))
+            return
+        phase.opened(message, octets)
+
+    # ------------------------------------------------------------ rows D-01 … D-08
+
+    def _opening(self, verdict: Opening, path: Path, octets: bytes) -> None:
+        half_open = self._half_open.get((verdict.initiator_spi, path.remote))
+        if half_open is not None:
+            if not half_open.repeat_opening(path, octets):
+                self.publish(Dropped(path, "other-opening"))
+            return
+        if self._stopping:
+            return
+        now = self.clock.seconds()
+        full = self.admission.refused(path)
+        if full is not None:
+            self.publish(Dropped(path, full.reason))
+            return
+        challenge = self.admission.challenge_raw(octets, path, now)
+        if challenge is not None:
+            self.transport.send(path, challenge)
+            return
+        self._judge(path, octets, now)
+
+    def _judge(self, path: Path, octets: bytes, now: float) -> None:
+        try:
+            message = decode_message(octets)
+            shape_of(message)
+        except ParseError as error:
+            self._unreadable(error, path, octets, now)
+            return
+        judgement = self.admission.judge(message, path, now)
+        if isinstance(judgement, Drop):
+            self.publish(Dropped(path, judgement.reason))
+        elif isinstance(judgement, Challenge):
+            self.transport.send(path, notify_datagram(octets, NotifyType.COOKIE, judgement.cookie))
+        elif isinstance(judgement, Answer):
+            self.transport.send(path, notify_datagram(octets, judgement.notify.type, judgement.notify.data))
+        else:
+            self._respond(message, path, octets)
+
+    def _unreadable(self, error: ParseError, path: Path, octets: bytes, now: float) -> None:
+        if error.unsupported_critical is None:
+            self.publish(Dropped(path, Why.MALFORMED, str(error)))
+            return
+        answer = self.admission.unsupported_critical(error.unsupported_critical, path, now)
+        if isinstance(answer, Drop):
+            self.publish(Dropped(path, answer.reason))
+        else:
+            self.transport.send(path, notify_datagram(octets, answer.notify.type, answer.notify.data))
+
+    def _respond(self, message: Message, path: Path, octets: bytes) -> None:
+        candidates = for_addresses(self.connections, path.local.address, path.remote.address)
+        if not candidates or message.one(KeyExchange) is None:
+            self.transport.send(path, notify_datagram(octets, NotifyType.NO_PROPOSAL_CHOSEN))
+            self.publish(Dropped(path, "no-connection", "no connection is for these addresses"))
+            return
+        sa = self._make(candidates[0], path, initiator=False, peer_spi=message.header.initiator_spi)
+        self.admission.half_open(path.remote.address)
+        self._half_open[sa.spi_initiator, path.remote] = sa
+        sa.opened_from = path.remote
+        Responding(sa, candidates, message, octets).begin()
+
+    # ------------------------------------------------------------ the table
+
+    def _make(
+        self, connection: Connection, path: Path, *, initiator: bool, peer_spi: bytes = bytes(8)
+    ) -> IkeSa:
+        spi = self._surroundings.ike_spi()
+        while spi in self._by_spi:
+            spi = self._surroundings.ike_spi()
+        self._numbers += 1
+        sa = IkeSa(
+            self._surroundings,
+            self._numbers,
+            connection,
+            initiator,
+            path,
+            spi if initiator else peer_spi,
+            peer_spi if initiator else spi,
+            self._forget,
+            self._established,
+            self.clock.seconds(),
+        )
+        self._by_spi[spi] = sa
+        return sa
+
+    def _forget(self, sa: IkeSa, last_answer: Datagrams) -> None:
+        self._by_spi.pop(sa.own_spi, None)
+        self._close_half(sa)
+        self._departed.keep(sa.own_spi, sa.answering.expected - 1, last_answer, self.clock.seconds())
+
+    def _close_half(self, sa: IkeSa) -> None:
+        remote, sa.opened_from = sa.opened_from, None
+        if remote is not None:
+            del self._half_open[sa.spi_initiator, remote]
+            self.admission.no_longer_half_open(remote.address)
+
+    def _established(self, sa: IkeSa, initial_contact: bool) -> None:
+        self._close_half(sa)
+        if sa.initiator:
+            return
+        unique = sa.connection.unique
+        if unique is Unique.NEVER or (unique is Unique.KEEP and not initial_contact):
+            return
+        for other in tuple(self._by_spi.values()):
+            if other is not sa and other.up_since is not None and _same_peers(sa, other):
+                if initial_contact:
+                    other.ending = other.ending or f"the peer began anew as {sa.name} (INITIAL_CONTACT)"
+                    other.end()
+                else:
+                    other.phase.told_to_end(f"replaced by {sa.name}, of the same identity")
+
+    def listing(self) -> list[Row]:
+        """The table of SAs, oldest first."""
+        return [_row(sa) for sa in self._by_spi.values()]
+
+    @property
+    def half_open_total(self) -> int:
+        """IKE SAs that we answered and that are not authenticated yet."""
+        return len(self._half_open)
+
+    # ------------------------------------------------------------ what an operator or the data plane asks
+
+    def initiate(self, connection_name: str, child: str | None = None) -> Deferred[SaName]:
+        """Begin an IKE SA; fires when its child is up, fails with NotBegun and a sentence."""
+        connection = next((one for one in self.connections if one.name == connection_name), None)
+        if connection is None:
+            return fail(NotBegun(f"there is no connection {connection_name}"))
+        policy = connection.child(child) if child else next(iter(connection.children), None)
+        if child and policy is None:
+            return fail(NotBegun(f"connection {connection_name} has no child {child}"))
+        if connection.peer is None:
+            return fail(
+                NotBegun(f"{connection_name}.remote_addrs is not one host, so there is nobody to call")
+            )
+        source = self.transport.source(connection.peer, connection.own_address)
+        if source is None:
+            return fail(
+                NotBegun(f"{connection_name}: we listen on no address that reaches {connection.peer}")
+            )
+        return self._initiate(
+            connection, policy, Path(source, Endpoint(connection.peer, connection.remote_port))
+        )
+
+    def _initiate(self, connection: Connection, policy: ChildPolicy | None, path: Path) -> Deferred[SaName]:
+        sa = self._make(connection, path, initiator=True)
+        up: Deferred[SaName] = Deferred()
+
+        def came_up() -> None:
+            up.callback(sa.name)
+
+        def ended(_: None) -> None:
+            if not up.called:
+                up.errback(NotBegun(f"{sa.name}: {sa.ending}"))
+
+        sa.came_up = came_up
+        sa.ended.addCallback(ended)
+        Initiating(sa, policy, self._first_contact(connection)).machine.begin()
+        return up
+
+    def _first_contact(self, connection: Connection) -> bool:
+        return not any(
+            sa.initiator and sa.connection.name == connection.name and sa.up_since is not None
+            for sa in self._by_spi.values()
+        )
+
+    def terminate(self, sa_number: int) -> Deferred[None]:
+        """Delete one IKE SA; fires when it is gone."""
+        sa = next((one for one in self._by_spi.values() if one.number == sa_number), None)
+        if sa is None:
+            return fail(NotBegun(f"there is no IKE SA {sa_number}"))
+        gone = _watch(sa.ended)
+        sa.phase.told_to_end("the operator ended it")
+        return gone
+
+    def reload(self, connections: tuple[Connection, ...]) -> None:
+        """Take other connections; IKE SAs of those that are gone or differ are deleted, others untouched."""
+        self.connections = connections
+        for sa in tuple(self._by_spi.values()):
+            if sa.connection not in connections:
+                sa.phase.told_to_end("its connection was removed or changed in the configuration")
+
+    def _data_plane_told(self, event: DataPlaneEvent) -> None:
+        if isinstance(event, HardExpired):
+            for sa in self._by_spi.values():
+                child = sa.children.get(event.inbound_spi)
+                if child is not None:
+                    child.remove("its hard limit was reached")
+                    return
+
+
+def _watch(ended: Deferred[None]) -> Deferred[None]:
+    """A Deferred of the watcher's own that fires with `ended`."""
+    watcher: Deferred[None] = Deferred()
+
+    def told(result: None) -> None:
+        watcher.callback(None)
+
+    ended.addCallback(told)
+    return watcher
+
+
+def _same_peers(one: IkeSa, other: IkeSa) -> bool:
+    return (
+        one.connection.name == other.connection.name
+        and one.remote_identity is not None
+        and other.remote_identity is not None
+        and same(one.remote_identity, other.remote_identity)
+    )
+
+
+def _row(sa: IkeSa) -> Row:
+    return Row(
+        sa.name,
+        sa.state,
+        sa.initiator,
+        sa.path,
+        display(sa.local_identity),
+        "" if sa.remote_identity is None else display(sa.remote_identity),
+        str(sa.channel.suite) if sa.has_keys else "",
+        sa.up_since,
+        tuple(map(str, addresses_of(sa.lease))),
+        tuple(
+            (
+                child.policy.name,
+                child.state,
+                spi,
+                str(child.tunnel.suite),
+                " ".join(map(show, child.tunnel.local_selectors)),
+                " ".join(map(show, child.tunnel.remote_selectors)),
+            )
+            for spi, child in sa.children.items()
+        ),
+    )

@@ -1,0 +1,33 @@
+"""What both sides of IKE_SA_INIT say and check alike (RFC 7296 §1.2, §2.10; RFC 7427 §4)."""
+
+from ikegw.crypto.transforms import Prf
+from ikegw.wire.message import Message
+from ikegw.wire.notify import Notify
+from ikegw.wire.registry import HashId, NotifyType
+
+NONCE_OCTETS = 32
+"""What we send: at least half the key of any PRF that we offer."""
+
+_HASHES = (HashId.SHA2_256, HashId.SHA2_384, HashId.SHA2_512, HashId.IDENTITY)
+_ANNOUNCED = Notify(
+    NotifyType.SIGNATURE_HASH_ALGORITHMS, b"".join(number.to_bytes(2, "big") for number in _HASHES)
+)
+
+
+def hash_algorithms() -> Notify:
+    """N(SIGNATURE_HASH_ALGORITHMS): the hashes that a signature of the peer may use."""
+    return _ANNOUNCED
+
+
+def hashes_of(message: Message) -> frozenset[HashId]:
+    """The hashes that the peer can check; none: it knows only the classic methods."""
+    notify = message.notify(NotifyType.SIGNATURE_HASH_ALGORITHMS)
+    if notify is None:
+        return frozenset()
+    octets = notify.data
+    return frozenset(HashId(int.from_bytes(octets[i : i + 2], "big")) for i in range(0, len(octets), 2))
+
+
+def nonce_is_sound(nonce: bytes, prf: Prf) -> bool:
+    """Long enough for the PRF that was chosen, and within the RFC's bounds (§2.10, §3.9)."""
+    return 16 <= len(nonce) <= 256 and 2 * len(nonce) >= prf.key_octets

@@ -1,0 +1,138 @@
+"""What the two sides make of a CHILD SA's proposals and selectors: choices out of values, nothing done yet."""
+
+from collections.abc import Sequence
+
+from attrs import frozen
+
+from ikegw.crypto.keymat import child_keys
+from ikegw.crypto.suites import EspSuite
+from ikegw.events import SaName
+from ikegw.ike.channel import Channel
+from ikegw.paths import Address, Path
+from ikegw.policy.connections import ChildPolicy
+from ikegw.policy.proposals import Chosen, choose_esp, explain
+from ikegw.policy.selectors import narrow, networks_of, resolve
+from ikegw.ports import Limits, TunnelSa
+from ikegw.wire.notify import Notify
+from ikegw.wire.proposal import SecurityAssociation
+from ikegw.wire.registry import NotifyType
+from ikegw.wire.selectors import SelectorsInitiator, SelectorsResponder, TrafficSelector
+
+
+@frozen
+class Agreed:
+    """A child that a responder can have: its policy, suite, and selectors on our side and on the peer's."""
+
+    policy: ChildPolicy
+    chosen: Chosen[EspSuite]
+    local_selectors: tuple[TrafficSelector, ...]
+    remote_selectors: tuple[TrafficSelector, ...]
+
+
+class NoChild(Exception):
+    """The CHILD SA cannot be had: the notify for the peer, and a sentence for the operator."""
+
+    def __init__(self, notify: NotifyType, detail: str) -> None:
+        super().__init__(detail)
+        self.notify = Notify(notify)
+        self.detail = detail
+
+
+def agree(
+    children: Sequence[ChildPolicy],
+    proposed: SecurityAssociation,
+    theirs: Sequence[TrafficSelector],
+    ours: Sequence[TrafficSelector],
+    local: Sequence[Address],
+    remote: Sequence[Address],
+) -> Agreed:
+    """Choose, as responder, the first child whose selectors and proposals meet what the peer asked; NoChild if none does.
+
+    `local` and `remote` stand where a policy says dynamic. No group: this is the child of IKE_AUTH.
+    """
+    met = False
+    for policy in children:
+        mine = narrow(ours, resolve(policy.local_selectors, local))
+        peers = narrow(theirs, resolve(policy.remote_selectors, remote))
+        if not mine or not peers:
+            continue
+        met = True
+        chosen = choose_esp(policy.proposals, proposed, with_group=False)
+        if chosen is not None:
+            return Agreed(policy, chosen, mine, peers)
+    if met:
+        offers = tuple(offer for policy in children for offer in policy.proposals)
+        raise NoChild(
+            NotifyType.NO_PROPOSAL_CHOSEN, f"no ESP proposal in common: {explain(offers, proposed)}"
+        )
+    wanted = " ".join(map(str, (*map(show, theirs), "===", *map(show, ours))))
+    raise NoChild(
+        NotifyType.TS_UNACCEPTABLE,
+        f"the peer asked for {wanted}, which no child of the connection allows; compare local_ts and remote_ts",
+    )
+
+
+def show(selector: TrafficSelector) -> str:
+    """A selector as an operator reads it."""
+    networks = networks_of(selector)
+    addresses = f"{selector.start}-{selector.end}" if len(networks) > 1 else str(networks[0])
+    if not selector.protocol and (selector.start_port, selector.end_port) == (0, 65535):
+        return addresses
+    return f"{addresses}[{selector.protocol}/{selector.start_port}-{selector.end_port}]"
+
+
+def selector_payloads(
+    initiator: Sequence[TrafficSelector], responder: Sequence[TrafficSelector]
+) -> tuple[SelectorsInitiator, SelectorsResponder]:
+    """The TSi and TSr payloads."""
+    return SelectorsInitiator(tuple(initiator)), SelectorsResponder(tuple(responder))
+
+
+def tunnel(
+    name: SaName,
+    policy: ChildPolicy,
+    channel: Channel,
+    nonces: tuple[bytes, bytes],
+    suite: EspSuite,
+    *,
+    we_initiated: bool,
+    path: Path,
+    udp_encapsulated: bool,
+    spis: tuple[bytes, bytes],
+    selectors: tuple[tuple[TrafficSelector, ...], tuple[TrafficSelector, ...]],
+    virtual: tuple[Address, ...] = (),
+    shared: bytes = b"",
+) -> TunnelSa:
+    """The data plane's view of a child: keys of RFC 7296 §2.17 as seen from our side.
+
+    `nonces` are (Ni, Nr) of the exchange that makes it, `spis` (inbound, outbound), `selectors` (local, remote).
+    """
+    from_initiator, from_responder = child_keys(suite, channel.suite.prf, channel.sk_d, *nonces, shared)
+    outbound, inbound = (from_initiator, from_responder) if we_initiated else (from_responder, from_initiator)
+    return TunnelSa(
+        name=f"{name}.{policy.name}",
+        path=path,
+        udp_encapsulated=udp_encapsulated,
+        inbound_spi=spis[0],
+        outbound_spi=spis[1],
+        suite=suite,
+        inbound_keys=inbound,
+        outbound_keys=outbound,
+        local_selectors=selectors[0],
+        remote_selectors=selectors[1],
+        virtual=virtual,
+        limits=limits(policy),
+        replay_window=policy.replay_window,
+    )
+
+
+def limits(policy: ChildPolicy) -> Limits:
+    """A child's limits as the data plane keeps them."""
+    return Limits(
+        soft_seconds=policy.rekey_seconds or None,
+        hard_seconds=policy.hard_seconds or None,
+        soft_octets=policy.rekey_octets,
+        hard_octets=policy.life_octets,
+        soft_packets=policy.rekey_packets,
+        hard_packets=policy.life_packets,
+    )

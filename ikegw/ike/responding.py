@@ -1,0 +1,281 @@
+"""Driving Figure 4: a peer begins an IKE SA; we answer, find its connection, and see the IKE_AUTH exchange through."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import define, field
+
+from ikegw.crypto.groups import BadPublicValue, generate
+from ikegw.crypto.keymat import ike_keys
+from ikegw.crypto.suites import IkeSuite
+from ikegw.events import AuthFailed, AuthFailure, Refused
+from ikegw.ike import nat
+from ikegw.ike.channel import Channel
+from ikegw.ike.finalizing import Finalizing
+from ikegw.ike.greeting import NONCE_OCTETS, hash_algorithms, hashes_of, nonce_is_sound
+from ikegw.ike.living import Living
+from ikegw.ike.opening import Opening
+from ikegw.ike.sa import IkeSa, refusal_of
+from ikegw.machines.responder import Responder, ResponderMachine
+from ikegw.policy.connections import AuthKind, Connection, for_identities
+from ikegw.policy.identities import display
+from ikegw.policy.proposals import Chosen, choose_ike, explain, offers_suite
+from ikegw.wire.authentication import Authentication
+from ikegw.wire.certificate import CertificateRequest
+from ikegw.wire.delete import Delete
+from ikegw.wire.errors import ParseError
+from ikegw.wire.identification import Identity, IdInitiator, IdResponder
+from ikegw.wire.key_exchange import KeyExchange
+from ikegw.wire.message import Header, Message, Payload, encode_message
+from ikegw.wire.nonce import Nonce
+from ikegw.wire.notify import Notify
+from ikegw.wire.proposal import SecurityAssociation
+from ikegw.wire.registry import AuthMethod, ExchangeType, NotifyType, ProtocolId
+
+
+@define(eq=False)
+class Responding:
+    """The phase of a responder up to SM_MATURE. `candidates` are the connections for the addresses, best first."""
+
+    sa: IkeSa = field(repr=False)
+    candidates: tuple[Connection, ...] = field(repr=False)
+    message: Message = field(repr=False)
+    octets: bytes = field(repr=False)
+    machine: Responder = field(init=False, repr=False)
+    _answer: tuple[Payload, ...] = field(default=(), init=False, repr=False)
+    _opening: Opening = field(init=False, repr=False)
+    _finalizing: Finalizing = field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.machine = ResponderMachine(self)
+        self.sa.enter(self, "responder")
+
+    # ------------------------------------------------------------ IKE_SA_INIT
+
+    def begin(self) -> None:
+        """Judge the IKE_SA_INIT request: rows R-01, R-02, R-03."""
+        message = self.message
+        proposed, theirs = message.need(SecurityAssociation), message.need(KeyExchange)
+        nonce = message.need(Nonce).octets
+        chosen = self._choose(proposed)
+        if chosen is None:
+            offers = tuple(offer for candidate in self.candidates for offer in candidate.proposals)
+            why = f"no IKE proposal in common: {explain(offers, proposed)}"
+            self._refuse(NotifyType.NO_PROPOSAL_CHOSEN, why)
+            self.machine.no_proposal()
+        elif chosen.suite.group.id != theirs.group:
+            group = chosen.suite.group
+            why = f"the peer guessed group {theirs.group.name}, we want {group.name}"
+            self._refuse(NotifyType.INVALID_KE_PAYLOAD, why, group.id.to_bytes(2, "big"))
+            self.machine.wrong_group()
+        elif not nonce_is_sound(nonce, chosen.suite.prf):
+            self._refuse(NotifyType.INVALID_SYNTAX, f"a nonce of {len(nonce)} octets is too short")
+            self.machine.malformed()
+        else:
+            self._agree(chosen, theirs, nonce)
+
+    def _choose(self, proposed: SecurityAssociation) -> Chosen[IkeSuite] | None:
+        for candidate in self.candidates:
+            chosen = choose_ike(candidate.proposals, proposed)
+            if chosen is not None:
+                self.sa.connection = candidate
+                return chosen
+        return None
+
+    def _agree(self, chosen: Chosen[IkeSuite], theirs: KeyExchange, their_nonce: bytes) -> None:
+        sa, random = self.sa, self.sa.surroundings.random
+        pair = generate(theirs.group, random)
+        try:
+            shared = pair.shared(theirs.public)
+        except BadPublicValue as error:
+            self._refuse(NotifyType.INVALID_SYNTAX, f"the peer's public value is bad: {error}")
+            self.machine.malformed()
+            return
+        nonce = random(NONCE_OCTETS)
+        keys = ike_keys(chosen.suite, shared, their_nonce, nonce, sa.spi_initiator, sa.spi_responder)
+        sa.channel = Channel.of(chosen.suite, keys, False, random)
+        if sa.connection.nat_traversal:
+            sa.behind_nat, sa.peer_behind_nat = nat.detect(self.message, sa.path)
+        self._answer = (
+            chosen.answer,
+            KeyExchange(theirs.group, pair.public),
+            Nonce(nonce),
+            *self._nat_detection(),
+            *self._certificate_requests(),
+            *((hash_algorithms(),) if hashes_of(self.message) else ()),
+        )
+        response = encode_message(self._clear(sa.spi_responder, self._answer))
+        self._opening = Opening(self.octets, response, their_nonce, nonce)
+        self.machine.agreed()
+
+    def _nat_detection(self) -> tuple[Notify, ...]:
+        sa = self.sa
+        if not sa.connection.nat_traversal or not self.message.notify(NotifyType.NAT_DETECTION_SOURCE_IP):
+            return ()
+        found = nat.detection(sa.spi_initiator, sa.spi_responder, (sa.path.local,), sa.path.remote)
+        if sa.connection.force_encapsulation:
+            return (nat.disguise(sa.surroundings.random(20)), found[-1])
+        return found
+
+    def _certificate_requests(self) -> list[CertificateRequest]:
+        asked: dict[CertificateRequest, None] = {}
+        for candidate in self.candidates:
+            if candidate.remote.kind is AuthKind.PUBKEY:
+                asked.update(dict.fromkeys(self.sa.surroundings.authenticator.requests(candidate.remote)))
+        return list(asked)
+
+    def _clear(self, responder_spi: bytes, payloads: Sequence[Payload]) -> Message:
+        header = Header(self.sa.spi_initiator, responder_spi, ExchangeType.IKE_SA_INIT, True, False, 0)
+        return Message(header, tuple(payloads))
+
+    def answer_ike_sa_init(self) -> None:
+        """Row R-01."""
+        self.sa.arm("half-open", self.sa.connection.half_open_seconds, self._not_continued)
+        self.sa.respond_clear(self._opening.response, self.octets)
+
+    def _not_continued(self) -> None:
+        self.sa.ending = self.sa.ending or "the initiator did not go on in time"
+        self.machine.timeout()
+
+    # ------------------------------------------------------------ IKE_AUTH
+
+    def request(self, message: Message) -> None:
+        """§9: IKE_AUTH in SMR_AUTH; INFORMATIONAL only to reject us (RE-14); all else is dropped (RE-15)."""
+        exchange = message.header.exchange
+        if exchange is ExchangeType.IKE_AUTH and self.sa.state == "SMR_AUTH":
+            self._ike_auth(message)
+        elif exchange is ExchangeType.INFORMATIONAL and _rejects_us(message):
+            self.sa.ending = "the initiator rejected us"
+            self.machine.peer_rejected_us()
+        else:
+            self.sa.no_answer()
+            self.sa.drop(self.sa.path, "request-before-mature", exchange.name)
+
+    def _ike_auth(self, message: Message) -> None:
+        identity, named = message.need(IdInitiator).identity, message.one(IdResponder)
+        idr = None if named is None else named.identity
+        self.sa.remote_identity = identity
+        fitting = for_identities(self._still_possible(), identity, idr)
+        authentication = message.one(Authentication)
+        allowed = [connection for connection in fitting if _allows(connection, authentication)]
+        if not fitting:
+            self._fail(AuthFailure.NO_CONFIGURATION, self._whom_we_know(identity, idr))
+            self.machine.unconfigured()
+        elif not allowed or authentication is None:
+            self._fail(AuthFailure.METHOD_NOT_ALLOWED, _methods(fitting, authentication))
+            self.machine.method_not_allowed()
+        else:
+            self._admit(allowed[0], message, authentication, identity, idr)
+
+    def _admit(
+        self,
+        connection: Connection,
+        message: Message,
+        authentication: Authentication,
+        identity: Identity,
+        idr: Identity | None,
+    ) -> None:
+        sa = self.sa
+        sa.disarm("half-open")
+        sa.connection = connection
+        sa.local_identity = connection.local.identity or idr or sa.local_identity
+        self._finalizing = Finalizing(
+            sa, self.machine, self._opening, message, authentication, identity, hashes_of(self.message)
+        )
+        self.machine.admissible()
+
+    def _still_possible(self) -> tuple[Connection, ...]:
+        """Row G-04: the candidates that would have agreed to the suite that was chosen."""
+        suite = self.sa.channel.suite
+        return tuple(one for one in self.candidates if offers_suite(one.proposals, suite))
+
+    def _whom_we_know(self, identity: Identity, idr: Identity | None) -> str:
+        wanted = "" if idr is None else f", which asked for us as {display(idr)}"
+        known = "; ".join(f"{c.name}: remote.id {c.remote.identity}" for c in self.candidates[:8])
+        return f"no connection fits {display(identity)}{wanted}; those for its address are: {known}"
+
+    def finalize(self) -> None:
+        """SMR_AUTH_FINALIZE; should it fail, one answer tells the initiator no more than that."""
+        self._answer = (Notify(NotifyType.AUTHENTICATION_FAILED),)
+        self._finalizing.go_on()
+
+    def answer_ike_auth(self) -> None:
+        """Rows R-17 and R-18."""
+        self.sa.respond(self._finalizing.answer())
+        Living.begin(self.sa, self._finalizing.child, initial_contact=self._finalizing.initial_contact)
+
+    # ------------------------------------------------------------ refusals
+
+    def answer_refusal(self) -> None:
+        """Send the one notify that tells no more than the RFC allows, then end."""
+        if self.sa.answering.expected:
+            self.sa.respond(self._answer)
+        else:
+            self.sa.respond_clear(encode_message(self._clear(bytes(8), self._answer)), self.octets)
+        self.sa.end()
+
+    def answer_empty(self) -> None:
+        """Row RE-14."""
+        self.sa.respond(())
+        self.sa.end()
+
+    def malformed(self, error: ParseError) -> None:
+        """Row RE-16."""
+        self._answer = (refusal_of(error),)
+        self.sa.ending = f"a request of the peer cannot be read: {error}"
+        self.machine.malformed()
+
+    def _fail(self, reason: AuthFailure, detail: str) -> None:
+        sa = self.sa
+        sa.ending = detail
+        sa.surroundings.publish(AuthFailed(sa.name, sa.path, sa.remote_identity, reason, detail))
+        self._answer = (Notify(NotifyType.AUTHENTICATION_FAILED),)
+
+    def _refuse(self, notify: NotifyType, detail: str, data: bytes = b"") -> None:
+        sa = self.sa
+        sa.ending = detail
+        sa.surroundings.publish(Refused(sa.name, sa.path, False, notify.name, detail))
+        self._answer = (Notify(notify, data),)
+
+    # ------------------------------------------------------------ the other ends of this phase
+
+    def told_to_end(self, reason: str) -> None:
+        """MSG_IKE_TERMINATE."""
+        self.sa.ending = self.sa.ending or reason
+        self.machine.terminate()
+
+    def terminate(self) -> None:
+        """Hand over to SM_TERMINATE."""
+        self.sa.disarm("half-open")
+        Living.begin_terminating(self.sa)
+
+    def ask_to_delete(self, inbound_spi: bytes, answered: Callable[[], None]) -> None:
+        """There are no CHILD SAs before SM_MATURE, so none to delete."""
+
+    def dead(self) -> None:
+        """Row IE-21."""
+        self.sa.end()
+
+    def timeout(self) -> None:
+        """A responder asks nothing before SM_MATURE, so nothing of its own can be unanswered."""
+
+    def response(self, message: Message, octets: bytes) -> None:
+        """A responder asks nothing before SM_MATURE, so nothing can be answered."""
+
+
+def _allows(connection: Connection, authentication: Authentication | None) -> bool:
+    if authentication is None:
+        return connection.remote.kind is AuthKind.EAP
+    by_key = authentication.method is AuthMethod.SHARED_KEY
+    return connection.remote.kind is (AuthKind.PSK if by_key else AuthKind.PUBKEY)
+
+
+def _methods(fitting: Sequence[Connection], authentication: Authentication | None) -> str:
+    asked = "EAP (it sent no AUTH)" if authentication is None else authentication.method.name
+    kinds = ", ".join(sorted({connection.remote.kind.value for connection in fitting}))
+    return f"the peer wants to authenticate by {asked}; the connections for it ask for {kinds} (remote.auth)"
+
+
+def _rejects_us(message: Message) -> bool:
+    if message.notify(NotifyType.AUTHENTICATION_FAILED) is not None:
+        return True
+    return any(delete.protocol is ProtocolId.IKE for delete in message.every(Delete))

@@ -1,0 +1,425 @@
+"""One IKE SA: what lives as long as it does, and the one way in and out for its messages.
+
+What may happen next is not here but in the machine of the phase that it is in: `initiating`, `responding` or `living`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ikegw.crypto.protection import IntegrityError
+from ikegw.events import AddressReleased, Dropped, IkeDown, SaName, StateEntered
+from ikegw.ike.channel import Channel, MalformedInside
+from ikegw.ike.child import ChildSa
+from ikegw.ike.retransmission import Retransmission
+from ikegw.ike.surroundings import Surroundings
+from ikegw.ike.window import AnsweringWindow, AskingWindow, Datagrams, Verdict
+from ikegw.machines.tracing import state_of, trace
+from ikegw.paths import Endpoint, Path
+from ikegw.policy.connections import Connection
+from ikegw.policy.identities import from_address
+from ikegw.ports import Lease
+from ikegw.wire.errors import ParseError
+from ikegw.wire.identification import Identity
+from ikegw.wire.message import Header, Message, Payload
+from ikegw.wire.notify import Notify
+from ikegw.wire.registry import ExchangeType, NotifyType
+from ikegw.wire.shapes import shape_of
+
+T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
+
+
+class Phase(Protocol):
+    """What drives the machine that the IKE SA is in at present."""
+
+    machine: Any
+
+    def request(self, message: Message) -> None:
+        """Act on an authentic request of the peer, new in the window and of a shape that its exchange allows."""
+
+    def response(self, message: Message, octets: bytes) -> None:
+        """Act on the answer to our outstanding request."""
+
+    def malformed(self, error: ParseError) -> None:
+        """Answer an authentic request that cannot be read."""
+
+    def timeout(self) -> None:
+        """Our request was never answered."""
+
+    def told_to_end(self, reason: str) -> None:
+        """MSG_IKE_TERMINATE."""
+
+    def ask_to_delete(self, inbound_spi: bytes, answered: Callable[[], None]) -> None:
+        """Tell the peer, when the slot is free, that a CHILD SA of ours ends."""
+
+
+@define(eq=False)
+class IkeSa:
+    """An IKE SA of ours, from its first message to SM_DEAD."""
+
+    surroundings: Surroundings = field(repr=False)
+    number: int
+    connection: Connection = field(repr=False)
+    initiator: bool
+    path: Path
+    spi_initiator: bytes
+    spi_responder: bytes
+    forget: Callable[["IkeSa", Datagrams], None] = field(repr=False)
+    """Leave the gateway's tables; the answer sent last stays known for a while."""
+
+    established: Callable[["IkeSa", bool], None] = field(repr=False)
+    """It is mature; True: the peer said INITIAL_CONTACT."""
+
+    created: float
+    phase: Phase = field(init=False, repr=False)
+    _channel: Channel | None = field(default=None, init=False, repr=False)
+    answering: AnsweringWindow = field(factory=AnsweringWindow, init=False, repr=False)
+    asking: AskingWindow = field(factory=AskingWindow, init=False, repr=False)
+    children: dict[bytes, ChildSa] = field(factory=dict, init=False, repr=False)
+    lease: Lease | None = field(default=None, init=False)
+    local_identity: Identity = field(init=False)
+    remote_identity: Identity | None = field(default=None, init=False)
+    method: str = field(default="", init=False)
+    behind_nat: bool = field(default=False, init=False)
+    peer_behind_nat: bool = field(default=False, init=False)
+    up_since: float | None = field(default=None, init=False)
+    opened_from: Endpoint | None = field(default=None, init=False)
+    """Where a half-open responder's peer began from."""
+
+    came_up: Callable[[], None] | None = field(default=None, init=False, repr=False)
+    """Who waits for it to come up."""
+    ending: str = field(default="", init=False)
+    """Why it ends, once it does."""
+
+    peer_unauthentic: bool = field(default=False, init=False)
+    ended: Deferred[None] = field(factory=Deferred, init=False, repr=False)
+    _retransmission: Retransmission | None = field(default=None, init=False, repr=False)
+    _reply_path: Path | None = field(default=None, init=False, repr=False)
+    _timers: dict[str, IDelayedCall] = field(factory=dict, init=False, repr=False)
+    _waiting: set[Deferred[Any]] = field(factory=set, init=False, repr=False)
+
+    _log = Logger()
+
+    def __attrs_post_init__(self) -> None:
+        self.local_identity = self.connection.local.identity or from_address(self.path.local.address)
+
+    @property
+    def name(self) -> SaName:
+        """How logs and tables call it."""
+        return SaName(self.connection.name, self.number)
+
+    @property
+    def own_spi(self) -> bytes:
+        """The SPI that we chose: what the gateway finds it by."""
+        return self.spi_initiator if self.initiator else self.spi_responder
+
+    @property
+    def channel(self) -> Channel:
+        """The keys; the machines ask for them only where they are."""
+        if self._channel is None:
+            raise AssertionError(f"{self.name} has no keys")
+        return self._channel
+
+    @channel.setter
+    def channel(self, channel: Channel) -> None:
+        self._channel = channel
+
+    @property
+    def peer(self) -> Identity:
+        """Who the peer says it is; only after IKE_AUTH."""
+        if self.remote_identity is None:
+            raise AssertionError(f"{self.name} has not heard who its peer is")
+        return self.remote_identity
+
+    @property
+    def has_keys(self) -> bool:
+        """Can anything be protected?"""
+        return self._channel is not None
+
+    @property
+    def state(self) -> str:
+        """The state of its machine, in the paper's names."""
+        return state_of(self.phase.machine)
+
+    @property
+    def udp_encapsulated(self) -> bool:
+        """Does its ESP travel in UDP?"""
+        return self.behind_nat or self.peer_behind_nat or self.connection.force_encapsulation
+
+    # ------------------------------------------------------------ phases
+
+    def enter(self, phase: Phase, kind: str) -> None:
+        """Go on in another phase; its machine's transitions are told from now on."""
+        self.phase = phase
+        publish = self.surroundings.publish
+
+        def told(before: str, cause: str, after: str) -> None:
+            publish(StateEntered(self.name, kind, before, cause, after))
+
+        trace(phase.machine, told)
+
+    # ------------------------------------------------------------ messages in
+
+    def receive(self, path: Path, header: Header, octets: bytes) -> None:
+        """One datagram of this IKE SA, not yet opened. Nothing in it is believed before it opens."""
+        if header.is_response:
+            self._receive_response(path, header, octets)
+        else:
+            self._receive_request(path, header, octets)
+
+    def _receive_response(self, path: Path, header: Header, octets: bytes) -> None:
+        if not self.asking.expects(header.message_id):
+            self.drop(path, "response-not-awaited")
+            return
+        try:
+            message = self._open(path, octets)
+        except MalformedInside as inside:
+            self.drop(path, "malformed-response", str(inside.error))
+            return
+        if message is not None and self._fits(path, message):
+            self.answered()
+            self.phase.response(message, octets)
+
+    def _receive_request(self, path: Path, header: Header, octets: bytes) -> None:
+        verdict = self.answering.judge(header.message_id, octets)
+        if verdict is Verdict.REPLAY:
+            self._send(self.answering.last_answer, path)
+        elif verdict is not Verdict.NEW:
+            self.drop(path, f"request-{verdict.value}")
+        else:
+            self._serve(path, octets)
+
+    def _serve(self, path: Path, octets: bytes) -> None:
+        try:
+            message = self._open(path, octets)
+        except MalformedInside as inside:
+            self._take(path, octets, inside.header)
+            self.phase.malformed(inside.error)
+            return
+        if message is None:
+            return
+        self._take(path, octets, message.header)
+        try:
+            shape_of(message)
+        except ParseError as error:
+            self.phase.malformed(error)
+        else:
+            self.phase.request(message)
+
+    _serving: Header | None = field(default=None, init=False, repr=False)
+
+    def _take(self, path: Path, octets: bytes, header: Header) -> None:
+        self._serving = header
+        self.answering.taken(octets)
+        self._reply_path = path
+        if self.up_since is None or self.peer_behind_nat:
+            self.path = path
+
+    def _open(self, path: Path, octets: bytes) -> Message | None:
+        if self._channel is None:
+            self.drop(path, "no-keys-yet")
+            return None
+        try:
+            return self._channel.open(octets)
+        except IntegrityError:
+            self.drop(path, "forged")
+        except ParseError as error:
+            self.drop(path, "malformed", str(error))
+        return None
+
+    def _fits(self, path: Path, message: Message) -> bool:
+        try:
+            shape_of(message)
+        except ParseError as error:
+            self.drop(path, "malformed-response", str(error))
+            return False
+        return True
+
+    # ------------------------------------------------------------ messages out
+
+    def respond(self, payloads: Sequence[Payload]) -> None:
+        """Answer the request being served, protected, and keep the answer for repeats."""
+        request = self._serving
+        if request is None:
+            raise AssertionError(f"{self.name} is serving no request")
+        header = self._header(request.exchange, request.message_id, is_response=True)
+        self._answer((self.channel.seal(header, payloads),))
+
+    def respond_clear(self, answer: bytes, request: bytes) -> None:
+        """Answer an IKE_SA_INIT request, unprotected; both are whole datagrams."""
+        self.answering.taken(request)
+        self._reply_path = self.path
+        self._answer((answer,))
+
+    def repeat_opening(self, path: Path, octets: bytes) -> bool:
+        """Row D-06: the same IKE_SA_INIT request again gets the same answer; False if it is another one."""
+        if self.answering.judge(0, octets) is not Verdict.REPLAY:
+            return False
+        self._send(self.answering.last_answer, path)
+        return True
+
+    def refuse_to_read(self, error: ParseError) -> None:
+        """Answer a request that cannot be read (rows P-10, P-11, RE-16)."""
+        self.respond((refusal_of(error),))
+
+    def no_answer(self) -> None:
+        """Leave the request being served unanswered, as if it had not come (row RE-15)."""
+        self.answering.dropped()
+        self._serving = None
+
+    def _answer(self, datagrams: Datagrams) -> None:
+        self.answering.answered(datagrams)
+        self._serving = None
+        self._send(datagrams, self._reply_path or self.path)
+
+    def ask(self, exchange: ExchangeType, payloads: Sequence[Payload]) -> None:
+        """Send a protected request, again and again until it is answered or the phase hears `timeout`."""
+        header = self._header(exchange, self.asking.ask(), is_response=False)
+        self.transmit((self.channel.seal(header, payloads),))
+
+    def transmit(self, datagrams: Datagrams) -> None:
+        """Send these octets of the outstanding request until it is answered."""
+        if self._retransmission is None:
+            self._retransmission = Retransmission(
+                self.surroundings.clock,
+                self.surroundings.random,
+                self.connection.retransmit,
+                lambda them: self._send(them, self.path),
+                self._unanswered,
+            )
+        self._retransmission.start(datagrams)
+
+    def answered(self) -> None:
+        """The outstanding request needs no more sending."""
+        self.asking.answered()
+        if self._retransmission is not None:
+            self._retransmission.stop()
+            self._retransmission = None
+
+    def _unanswered(self) -> None:
+        self.asking.answered()
+        self.ending = self.ending or f"no answer from {self.path.remote}"
+        self.phase.timeout()
+
+    def _header(self, exchange: ExchangeType, message_id: int, *, is_response: bool) -> Header:
+        return Header(
+            self.spi_initiator, self.spi_responder, exchange, is_response, self.initiator, message_id
+        )
+
+    def _send(self, datagrams: Datagrams, path: Path) -> None:
+        for octets in datagrams:
+            self.surroundings.transport.send(path, octets)
+
+    def drop(self, path: Path, reason: str, detail: str = "") -> None:
+        """Count a datagram that changes nothing."""
+        self.surroundings.publish(Dropped(path, reason, detail))
+
+    def start_keepalives(self) -> None:
+        """Keep our NAT's mapping alive, if we are behind one (RFC 3948 §4)."""
+        if self.behind_nat and self.connection.keepalive_seconds:
+            self.arm("keepalive", self.connection.keepalive_seconds, self._keep_alive)
+
+    def _keep_alive(self) -> None:
+        self.surroundings.transport.keepalive(self.path)
+        self.start_keepalives()
+
+    # ------------------------------------------------------------ waiting
+
+    def arm(self, name: str, seconds: float, elapsed: Callable[[], None]) -> None:
+        """Start the timer called `name`, anew if it runs already."""
+        self.disarm(name)
+
+        def fired() -> None:
+            del self._timers[name]
+            elapsed()
+
+        self._timers[name] = self.surroundings.clock.callLater(seconds, fired)
+
+    def armed(self, name: str) -> bool:
+        """Is the timer called `name` running?"""
+        return name in self._timers
+
+    def disarm(self, name: str) -> None:
+        """Stop the timer called `name`, if it runs."""
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
+
+    def wait_for(
+        self,
+        waited: Deferred[T],
+        done: Callable[[T], None],
+        expected: type[E] | tuple[type[E], ...],
+        failed: Callable[[E], None],
+    ) -> None:
+        """Go on with `done` when `waited` fires, or with `failed` if it fails as `expected`; other failures are our own fault.
+
+        If the IKE SA ends before, `waited` is cancelled and neither is called.
+        """
+        self._waiting.add(waited)
+
+        def settled(result: Any) -> None:
+            if waited not in self._waiting:
+                return
+            self._waiting.discard(waited)
+            if not isinstance(result, Failure):
+                done(result)
+            elif isinstance(result.value, expected):
+                failed(result.value)
+            else:
+                self.broke(result)
+
+        waited.addBoth(settled).addErrback(self.broke)
+
+    def broke(self, failure: Failure) -> None:
+        """A fault of ours while working for this IKE SA: it ends, everyone else goes on."""
+        self._log.failure("{name}: internal error; this IKE SA ends", failure, name=str(self.name))
+        self.ending = self.ending or "an internal error, which the log tells"
+        self.end()
+
+    # ------------------------------------------------------------ the end
+
+    def end(self) -> None:
+        """Row IE-21, the one place where an IKE SA ends: timers, waits, children, lease, keys, tables."""
+        if self.ended.called:
+            return
+        if self._retransmission is not None:
+            self._retransmission.stop()
+        for name in tuple(self._timers):
+            self.disarm(name)
+        waiting, self._waiting = self._waiting, set()
+        for waited in waiting:
+            waited.cancel()
+        for child in tuple(self.children.values()):
+            child.ike_sa_gone(self.ending)
+        self._release()
+        self._channel = None
+        self.forget(self, self.answering.last_answer)
+        self.surroundings.publish(
+            IkeDown(self.name, self.path, self.remote_identity, self.ending, self.up_since is not None)
+        )
+        self.ended.callback(None)
+
+    def _release(self) -> None:
+        lease, self.lease = self.lease, None
+        if lease is None or self.initiator:
+            return
+        addresses = tuple(address for address in (lease.ip4, lease.ip6) if address is not None)
+        self.surroundings.addresses.release(lease).addErrback(self._not_released)
+        self.surroundings.publish(AddressReleased(self.name, addresses))
+
+    def _not_released(self, failure: Failure) -> None:
+        self._log.failure("{name}: its address could not be given back", failure, name=str(self.name))
+
+
+def refusal_of(error: ParseError) -> Notify:
+    """The notify that tells a peer why its request cannot be read (RFC 7296 §2.5, §2.21)."""
+    if error.unsupported_critical is not None:
+        return Notify(NotifyType.UNSUPPORTED_CRITICAL_PAYLOAD, bytes([error.unsupported_critical]))
+    return Notify(NotifyType.INVALID_SYNTAX)

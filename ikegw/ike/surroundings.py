@@ -1,0 +1,29 @@
+"""What every IKE SA of a gateway shares: the ports, the clock, the randomness, and where events go."""
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+
+from ikegw.auth.authenticator import Authenticator
+from ikegw.events import Publish
+from ikegw.ports import Addresses, DataPlane, Random, Transport
+
+
+@frozen
+class Surroundings:
+    """The world as an IKE SA sees it."""
+
+    clock: IReactorTime
+    random: Random
+    transport: Transport
+    data_plane: DataPlane
+    addresses: Addresses
+    authenticator: Authenticator
+    publish: Publish
+    worker: int = 0
+
+    def ike_spi(self) -> bytes:
+        """A fresh IKE SPI of ours: 8 octets, the first one the worker's number, never all zero."""
+        while True:
+            spi = bytes([self.worker]) + self.random(7)
+            if any(spi[1:]):
+                return spi
