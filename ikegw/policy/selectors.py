@@ -176,30 +176,42 @@ def parse_selector(text: str) -> TrafficSelector | Dynamic:
     protocol, ports = 0, _ANY_PORT
     if bracket:
         if not rest.endswith("]"):
-            raise ValueError(f"{text!r} has no closing bracket")
+            raise ValueError("it has no closing bracket")
         protocol, ports = _protocol_and_ports(rest[:-1])
     if body == "dynamic":
         return Dynamic(protocol, *ports)
-    start, end = _addresses(body)
+    start, end = parse_range(body)
     return TrafficSelector(start, end, protocol, *ports)
 
 
-def _addresses(body: str) -> tuple[Address, Address]:
-    low, dash, high = body.partition("-")
+def parse_range(text: str) -> tuple[Address, Address]:
+    """First and last address of `10.1.0.0/16`, `10.0.0.1-10.0.0.9` or `fd00::1`; ValueError says what is wrong with it."""
+    low, dash, high = text.partition("-")
+    if not dash:
+        network = parse_network(text.strip())
+        return network.network_address, network.broadcast_address
     try:
-        if dash:
-            start, end = ip_address(low.strip()), ip_address(high.strip())
-            if start.version != end.version:
-                raise ValueError("it mixes IPv4 and IPv6")
-            if int(start) > int(end):
-                raise ValueError("it ends before it begins")
-            return start, end
-        network = ip_network(body)
-    except ValueError as wrong:
-        raise ValueError(
-            f"{body!r} is neither dynamic nor a network like 10.1.0.0/16 nor a range: {wrong}"
-        ) from None
-    return network.network_address, network.broadcast_address
+        start, end = ip_address(low.strip()), ip_address(high.strip())
+    except ValueError:
+        raise ValueError("it is no range of addresses") from None
+    if start.version != end.version:
+        raise ValueError("it mixes IPv4 and IPv6")
+    if int(start) > int(end):
+        raise ValueError("it ends before it begins")
+    return start, end
+
+
+def parse_network(text: str) -> Network:
+    """A network, or an address as the network of itself; ValueError says what is wrong with it."""
+    try:
+        return ip_network(text)
+    except ValueError:
+        pass
+    try:
+        meant = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("it is no address and no network") from None
+    raise ValueError(f"it has host bits set; did you mean {meant}?")
 
 
 def _protocol_and_ports(text: str) -> tuple[int, tuple[int, int]]:

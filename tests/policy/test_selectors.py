@@ -133,9 +133,10 @@ def test_spellings() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("10.0.0.0/33", "neither dynamic nor a network"),
-        ("10.1.2.3/16", "host bits"),
-        ("vpn", "neither dynamic"),
+        ("10.0.0.0/33", "no address and no network"),
+        ("10.1.2.3/16", r"host bits set; did you mean 10\.1\.0\.0/16"),
+        ("vpn", "no address"),
+        ("10.0.0.1-x", "no range"),
         ("10.0.0.9-10.0.0.1", "ends before it begins"),
         ("10.0.0.9-fd00::1", "mixes"),
         ("10.0.0.0/8[tcp/80", "closing bracket"),

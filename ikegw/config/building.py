@@ -1,0 +1,132 @@
+"""Sections that hold no problem, made into the frozen `Config`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from ikegw.config.reading import Section
+from ikegw.config.settings import (
+    Config,
+    Control,
+    DataPlaneSettings,
+    Directories,
+    GateLimits,
+    Listen,
+    Logging,
+    Network,
+    Pool,
+    SharedKey,
+)
+from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, RemoteAuth, Retransmit
+
+T = TypeVar("T")
+
+
+def build(root: Section, path: Path, directories: Directories) -> Config:
+    """The configuration; every section must be whole."""
+    listen, plane, limits = root.tables["listen"], root.tables["data_plane"], root.tables["limits"]
+    log = root.tables["log"]
+    return Config(
+        path,
+        directories,
+        Listen(tuple(listen["addresses"]), tuple(listen["interfaces"]), listen["port"], listen["nat_t_port"]),
+        DataPlaneSettings(plane["kind"], plane["tun"], plane["mtu"]),
+        GateLimits(
+            limits["cookie_threshold"],
+            limits["cookie_threshold_ip"],
+            limits["block_threshold"],
+            limits["half_open"],
+            limits["half_open_timeout"],
+        ),
+        Logging(log["level"], log["states"]),
+        Control(root.tables["control"]["socket"]),
+        tuple(
+            _connection(section, limits["half_open_timeout"])
+            for section in root.named["connections"].values()
+        ),
+        tuple(_pool(section) for section in root.named["pools"].values()),
+        tuple(_shared_key(section) for section in root.tables["secrets"].named["ike"].values()),
+    )
+
+
+def _connection(section: Section, half_open_seconds: float) -> Connection:
+    local, remote = section.tables["local"], section.tables["remote"]
+    return Connection(
+        name=section.path[-1],
+        local=LocalAuth(local["auth"], local["id"], tuple(local["certs"])),
+        remote=RemoteAuth(remote["auth"], remote["id"], tuple(remote["cacerts"]), tuple(remote["certs"])),
+        children=tuple(_child(child) for child in section.named["children"].values()),
+        proposals=_flat(section["proposals"]),
+        local_addresses=_networks(section["local_addrs"]),
+        remote_addresses=_networks(section["remote_addrs"]),
+        local_port=section["local_port"],
+        remote_port=section["remote_port"],
+        remote_nat_t_port=section["remote_nat_t_port"],
+        pools=tuple(section["pools"]),
+        virtual=tuple(section["vips"]),
+        nat_traversal=section["nat_traversal"],
+        force_encapsulation=section["encap"],
+        mobike=section["mobike"],
+        fragmentation=section["fragmentation"],
+        unique=section["unique"],
+        send_certificate=section["send_cert"],
+        keep_ike=section["keep_ike"],
+        tries=section["keyingtries"],
+        retransmit=Retransmit(
+            section["retransmit_timeout"],
+            section["retransmit_base"],
+            section["retransmit_tries"],
+            section["retransmit_jitter"],
+            section["retransmit_limit"],
+        ),
+        half_open_seconds=half_open_seconds
+        if section["half_open_timeout"] is None
+        else section["half_open_timeout"],
+        dpd_seconds=section["dpd_delay"],
+        keepalive_seconds=section["keep_alive"],
+        rekey_seconds=section["rekey_time"],
+        over_seconds=section["over_time"],
+        jitter_seconds=section["rand_time"],
+        reauth_seconds=section["reauth_time"],
+    )
+
+
+def _child(section: Section) -> ChildPolicy:
+    return ChildPolicy(
+        name=section.path[-1],
+        local_selectors=tuple(section["local_ts"]),
+        remote_selectors=tuple(section["remote_ts"]),
+        proposals=_flat(section["esp_proposals"]),
+        start=section["start_action"],
+        dpd=section["dpd_action"],
+        close=section["close_action"],
+        rekey_seconds=section["rekey_time"],
+        life_seconds=section["life_time"],
+        jitter_seconds=section["rand_time"],
+        rekey_octets=section["rekey_bytes"] or None,
+        life_octets=_life(section["rekey_bytes"], section["life_bytes"]),
+        rekey_packets=section["rekey_packets"] or None,
+        life_packets=_life(section["rekey_packets"], section["life_packets"]),
+        replay_window=section["replay_window"],
+    )
+
+
+def _life(rekey: int, life: int | None) -> int | None:
+    return (rekey + rekey // 10 if life is None else life) or None
+
+
+def _pool(section: Section) -> Pool:
+    return Pool(section.path[-1], tuple(section["addrs"]), tuple(section["dns"]), tuple(section["subnet"]))
+
+
+def _shared_key(section: Section) -> SharedKey:
+    return SharedKey(section.path[-1], tuple(section["id"]), section["secret"])
+
+
+def _flat(parts: Iterable[Iterable[T]]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(item for part in parts for item in part))
+
+
+def _networks(given: list[tuple[Network, ...]]) -> tuple[Network, ...]:
+    """All of them together; none, which stands for any, as soon as one of them says any."""
+    return _flat(given) if all(given) else ()

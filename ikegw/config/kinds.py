@@ -1,0 +1,239 @@
+"""The kinds of values that a key may have: what is expected, how it is read, and what is said when it is something else."""
+
+import re
+from base64 import b64decode
+from collections.abc import Callable
+from enum import Enum
+from ipaddress import (
+    IPv4Address,
+    IPv6Address,
+    collapse_addresses,
+    ip_address,
+    summarize_address_range,
+)
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from attrs import field, frozen
+
+from ikegw.policy.identities import IdentityPattern, parse_identity
+from ikegw.policy.offers import Offer, parse_offer
+from ikegw.policy.selectors import parse_network, parse_range, parse_selector
+
+
+@frozen
+class Kind:
+    """What a value must be. `read` turns what TOML gave into the value, or raises ValueError with what else is to be said.
+
+    `listed`: the value is a list of such, one alone may stand without brackets, and if `commas`, a text may hold several.
+    """
+
+    name: str
+    expected: str
+    read: Callable[[Any], Any] = field(repr=False)
+    listed: bool = False
+    commas: bool = False
+    secret: bool = False
+
+
+class NotThat(ValueError):
+    """The value is of another type altogether; nothing to add."""
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise NotThat
+    return value
+
+
+def _filled(value: object) -> str:
+    if not _text(value).strip():
+        raise ValueError("it is empty")
+    return str(value)
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        hint = "write it without quotes" if value in ("true", "false", "yes", "no") else ""
+        raise ValueError(hint)
+    return value
+
+
+def integer(low: int, high: int) -> Kind:
+    """A whole number from `low` to `high`."""
+
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise NotThat
+        return value
+
+    return Kind("integer", f"a whole number from {low} to {high}", read)
+
+
+def number(low: float, high: float) -> Kind:
+    """A number from `low` to `high`."""
+
+    def read(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise NotThat
+        return float(value)
+
+    return Kind("number", f"a number from {low:g} to {high:g}", read)
+
+
+def one_of(choices: type[Enum]) -> Kind:
+    """One of the values of an Enum."""
+    names = [str(member.value) for member in choices]
+
+    def read(value: object) -> Enum:
+        if value not in names:
+            raise NotThat
+        return choices(value)
+
+    return Kind("choice", "one of " + ", ".join(f'"{name}"' for name in names), read)
+
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_LONGEST: Final = 10 * 365 * 86400.0
+
+
+def _duration(value: object) -> float:
+    if value in (0, "0") and not isinstance(value, bool):
+        return 0.0
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f'write the unit: "{value}s"')
+    text = _text(value).replace(" ", "")
+    parts = _DURATION.findall(text)
+    if not parts or "".join(amount + unit for amount, unit in parts) != text:
+        raise ValueError("units are ms, s, m, h, d")
+    seconds = sum(float(amount) * _UNITS[unit] for amount, unit in parts)
+    if seconds > _LONGEST:
+        raise ValueError("more than ten years")
+    return float(seconds)
+
+
+def _octets(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        amount, unit = value, ""
+    else:
+        found = re.fullmatch(r"(\d+)\s*([KMGT]?)", _text(value))
+        if not found:
+            raise NotThat
+        amount, unit = int(found[1]), found[2]
+    octets = amount << {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[unit]
+    if not 0 <= octets < 1 << 63:
+        raise ValueError("beyond what can be counted")
+    return octets
+
+
+def _peer_networks(value: object) -> tuple[Any, ...]:
+    """The networks that a connection's address stands for; `%any` for none in particular."""
+    if _text(value) in ("%any", "%any4", "%any6", "0.0.0.0", "::"):
+        return ()
+    if re.search(r"[g-zG-Z]", str(value)):
+        raise ValueError("names are not looked up: write the address that the name has")
+    first, last = parse_range(str(value))
+    if isinstance(first, IPv4Address) and isinstance(last, IPv4Address):
+        return tuple(collapse_addresses(summarize_address_range(first, last)))
+    if isinstance(first, IPv6Address) and isinstance(last, IPv6Address):
+        return tuple(collapse_addresses(summarize_address_range(first, last)))
+    raise NotThat
+
+
+def _secret(value: object) -> bytes:
+    """The octets of a secret as strongSwan spells them; no text of an error may quote it."""
+    text = _text(value)
+    try:
+        if text[:2] in ("0x", "0X"):
+            octets = bytes.fromhex(text[2:])
+        elif text[:2] in ("0s", "0S"):
+            octets = b64decode(text[2:], validate=True)
+        else:
+            octets = text.encode()
+    except ValueError:
+        digits = "hex digits in pairs" if text[1] in "xX" else "base64"
+        raise ValueError(f"after {text[:2]} {digits} must follow") from None
+    if not octets:
+        raise ValueError("it is empty")
+    return octets
+
+
+def _interface(value: object) -> str:
+    text = _filled(value)
+    if len(text) > 15 or re.search(r"[\s/]", text):
+        raise ValueError("a device's name has up to 15 characters, no space and no slash")
+    return text
+
+
+def _file_name(value: object) -> str:
+    text = _filled(value)
+    if "/" in text or text in (".", ".."):
+        raise ValueError("a name only, without a directory")
+    return text
+
+
+def _socket(value: object) -> Path | None:
+    text = _text(value)
+    if not text:
+        return None
+    if not text.startswith("/") or len(text.encode()) > 107:
+        raise ValueError("the whole path is needed, of up to 107 characters")
+    return Path(text)
+
+
+def _offers(protocol: Literal["ike", "esp"]) -> Callable[[object], tuple[Offer, ...]]:
+    def read(value: object) -> tuple[Offer, ...]:
+        text = _filled(value).strip()
+        try:
+            return parse_offer(protocol, text)
+        except ValueError as wrong:  # its text begins with the proposal, which stands in ours already
+            raise ValueError(str(wrong).removeprefix(f'"{text.lower()}"').lstrip(": ")) from None
+
+    return read
+
+
+def _reader(parse: Callable[[str], Any]) -> Callable[[object], Any]:
+    return lambda value: parse(_filled(value))
+
+
+def listed(kind: Kind, commas: bool = True) -> Kind:
+    """A list of them."""
+    return Kind(kind.name, kind.expected, kind.read, listed=True, commas=commas, secret=kind.secret)
+
+
+BOOLEAN: Final = Kind("boolean", "true or false", _boolean)
+DURATION: Final = Kind("duration", 'a duration like "30s", "10m" or "4h"', _duration)
+OCTETS: Final = Kind(
+    "octets", 'a number of octets like 500000 or "10G" (K, M, G, T: powers of 1024)', _octets
+)
+COUNT: Final = integer(0, (1 << 63) - 1)
+PORT: Final = integer(0, 65535)
+INTERFACE: Final = Kind("interface", "the name of a network device", _interface)
+FILE_NAME: Final = Kind("file name", "the name of a file", _file_name)
+SOCKET: Final = Kind("path", 'the path of a UNIX socket, or "" for none', _socket)
+ADDRESS: Final = Kind("address", "an IPv4 or IPv6 address", _reader(ip_address))
+NETWORK: Final = Kind("network", "a network like 10.1.0.0/16", _reader(parse_network))
+RANGE: Final = Kind(
+    "range", "a network like 10.3.0.0/24 or a range like 10.3.0.10-10.3.0.99", _reader(parse_range)
+)
+PEER: Final = Kind("peer address", "an address, a network, a range, or %any", _peer_networks)
+POOL_NAME: Final = Kind("pool", "the name of a pool", _filled)
+IDENTITY: Final = Kind(
+    "identity", "an identity like gw.example.org or user@example.org", _reader(parse_identity)
+)
+PATTERN: Final = Kind(
+    "identity pattern",
+    "an identity, *@example.org, *.example.org, or %any",
+    lambda value: IdentityPattern.parse(_text(value)),
+)
+SELECTOR: Final = Kind(
+    "selector", 'a selector like "10.1.0.0/16", "10.1.0.1[tcp/443]" or "dynamic"', _reader(parse_selector)
+)
+IKE_PROPOSAL: Final = Kind(
+    "IKE proposal", 'a proposal like "aes256gcm16-prfsha256-x25519", or "default"', _offers("ike")
+)
+ESP_PROPOSAL: Final = Kind(
+    "ESP proposal", 'a proposal like "aes256gcm16-x25519", or "default"', _offers("esp")
+)
+SECRET: Final = Kind("secret", 'a secret: "text", "0x…" in hex or "0s…" in base64', _secret, secret=True)

@@ -1,0 +1,257 @@
+"""What the values must be to each other: names that must exist, times that must follow each other, files that must be there."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from ikegw.config.problems import Place, Problem
+from ikegw.config.reading import Section
+from ikegw.config.settings import Address, Directories
+from ikegw.policy.connections import AuthKind, StartAction
+from ikegw.policy.selectors import Dynamic
+
+Range = tuple[Address, Address]
+Found = Iterator[Problem]
+"""Problems, one after the other."""
+
+
+@frozen
+class Surroundings:
+    """What a connection's keys may refer to. Incomplete: a file could not be read, so what is missing may be in there."""
+
+    root: Section
+    directories: Directories
+    incomplete: bool
+
+
+def check(root: Section, directories: Directories, incomplete: bool) -> Found:
+    """Every problem that shows only when values are seen together."""
+    around = Surroundings(root, directories, incomplete)
+    yield from _listen(root.tables["listen"])
+    yield from _limits(root.tables["limits"])
+    yield from _pools(root.named["pools"])
+    yield from _shared_keys(root.tables["secrets"].named["ike"])
+    for connection in root.named["connections"].values():
+        for rule in _CONNECTION_RULES:
+            yield from rule(connection, around)
+        for child in connection.named["children"].values():
+            yield from _child(child, connection)
+
+
+def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:
+    return Problem(place or section.where(name), section.key(name), text)
+
+
+def _listen(listen: Section) -> Found:
+    if listen["port"] and listen["port"] == listen["nat_t_port"]:
+        yield _problem(listen, "nat_t_port", f"{listen['port']} is the port of IKE already; they must differ")
+    if listen["addresses"] and listen["interfaces"]:
+        yield _problem(listen, "interfaces", "give addresses or interfaces, not both")
+
+
+def _limits(limits: Section) -> Found:
+    if limits["cookie_threshold"] > limits["half_open"]:
+        yield _problem(
+            limits,
+            "cookie_threshold",
+            "above half_open: nobody would ever be asked for a cookie; make it smaller",
+        )
+    if limits["cookie_threshold_ip"] > limits["block_threshold"]:
+        yield _problem(
+            limits,
+            "cookie_threshold_ip",
+            "above block_threshold: no source would ever be asked for a cookie; make it smaller",
+        )
+
+
+def _pools(pools: dict[str, Section]) -> Found:
+    ranges: list[tuple[Range, Section]] = []
+    for pool in pools.values():
+        if not pool.whole("addrs"):
+            continue
+        if not pool["addrs"]:
+            yield _problem(pool, "addrs", "no addresses: a pool needs a network or a range")
+        ranges.extend((span, pool) for span in pool["addrs"])
+    for ((low, high), one), ((other_low, other_high), other) in combinations(ranges, 2):
+        if low.version == other_low.version and max(int(low), int(other_low)) <= min(
+            int(high), int(other_high)
+        ):
+            where = "this pool" if one is other else f"pool {one.path[-1]} ({one.where('addrs')})"
+            yield _problem(
+                other,
+                "addrs",
+                f"{other_low}-{other_high} overlaps {low}-{high} of {where}; two clients would share an address",
+            )
+
+
+def _shared_keys(keys: dict[str, Section]) -> Found:
+    seen: dict[frozenset[str], Section] = {}
+    for key in keys.values():
+        if not key.whole("id"):
+            continue
+        identities = frozenset(str(pattern).lower() for pattern in key["id"])
+        first = seen.setdefault(identities, key)
+        if first is not key:
+            yield _problem(
+                key,
+                "id",
+                f"{'.'.join(first.path)} ({first.where('id')}) is for the same identities; which one is right?",
+            )
+
+
+def _authentication(connection: Section, around: Surroundings) -> Found:
+    for side in ("local", "remote"):
+        section = connection.tables[side]
+        if section["auth"] is AuthKind.EAP:
+            yield _problem(section, "auth", 'EAP is not supported yet; use "psk" or "pubkey"')
+        if section["auth"] is AuthKind.PSK and section["certs"]:
+            yield _problem(
+                section,
+                "certs",
+                'certificates mean nothing with auth = "psk"; leave them out, or use "pubkey"',
+            )
+    if connection.tables["remote"]["auth"] is AuthKind.PSK and connection.tables["remote"]["cacerts"]:
+        yield _problem(
+            connection.tables["remote"],
+            "cacerts",
+            'authorities mean nothing with auth = "psk"; leave them out',
+        )
+    keys = around.root.tables["secrets"].named["ike"]
+    for side in ("local", "remote"):
+        section = connection.tables[side]
+        if section["auth"] is AuthKind.PSK and not keys and not around.incomplete:
+            yield _problem(
+                section,
+                "auth",
+                "there is no shared key: write [secrets.ike.NAME] with id and secret into a file in secrets.d/",
+            )
+            break
+
+
+def _credential_files(connection: Section, around: Surroundings) -> Found:
+    local, remote = connection.tables["local"], connection.tables["remote"]
+    yield from _files(local, "certs", around.directories.certificates)
+    yield from _files(remote, "certs", around.directories.certificates)
+    yield from _files(remote, "cacerts", around.directories.authorities)
+
+
+def _files(section: Section, name: str, directory: Path) -> Found:
+    if not section.whole(name):
+        return
+    for file, place in zip(section[name], section.items.get(name, ()), strict=False):
+        if not (directory / file).is_file():
+            yield _problem(
+                section,
+                name,
+                f"there is no file {directory / file}; put it there, or correct the name",
+                place,
+            )
+
+
+def _references(connection: Section, around: Surroundings) -> Found:
+    pools = around.root.named["pools"]
+    if connection.whole("pools") and not around.incomplete:
+        for name, place in zip(connection["pools"], connection.items.get("pools", ()), strict=False):
+            if name not in pools:
+                known = f"known are {', '.join(sorted(pools))}" if pools else "there are no pools at all"
+                yield _problem(
+                    connection,
+                    "pools",
+                    f"there is no pool {name!r}; {known}; write [pools.{name}] with addrs",
+                    place,
+                )
+    if not connection.named["children"] and not around.incomplete:
+        yield _problem(
+            connection,
+            "children",
+            f"no child, so no traffic could flow; write [{'.'.join(connection.path)}.children.NAME] with local_ts",
+        )
+
+
+def _addresses(connection: Section, around: Surroundings) -> Found:
+    listening = around.root.tables["listen"]["addresses"]
+    networks = connection["local_addrs"]
+    if listening and connection.whole("local_addrs") and all(networks):
+        flat = [network for given in networks for network in given]
+        if not any(address in network for address in listening for network in flat):
+            heard = ", ".join(map(str, listening))
+            yield _problem(
+                connection,
+                "local_addrs",
+                f"none of these is listened on (listen.addresses: {heard}); nobody could reach it",
+            )
+
+
+def _times(connection: Section, _around: Surroundings) -> Found:
+    rekey, rand = connection["rekey_time"], connection["rand_time"]
+    if rand and connection.whole("rekey_time", "rand_time") and rand >= (rekey or connection["reauth_time"]):
+        yield _problem(
+            connection,
+            "rand_time",
+            "not below rekey_time: keys would be renewed without end; make it smaller",
+        )
+
+
+_CONNECTION_RULES: Final[tuple[Callable[[Section, Surroundings], Found], ...]] = (
+    _authentication,
+    _credential_files,
+    _references,
+    _addresses,
+    _times,
+)
+
+
+def _child(child: Section, connection: Section) -> Found:
+    for rekey, life in (
+        ("rekey_time", "life_time"),
+        ("rekey_bytes", "life_bytes"),
+        ("rekey_packets", "life_packets"),
+    ):
+        if child.whole(rekey, life) and child[life] and child[life] <= child[rekey]:
+            yield _problem(
+                child,
+                life,
+                f"not above {rekey}: it would end before its keys are renewed; make it larger or leave it out",
+            )
+    if (
+        child["rand_time"]
+        and child.whole("rekey_time", "rand_time")
+        and child["rand_time"] >= child["rekey_time"]
+    ):
+        yield _problem(
+            child, "rand_time", "not below rekey_time: keys would be renewed without end; make it smaller"
+        )
+    if (
+        child["start_action"] is not StartAction.NONE
+        and connection.whole("remote_addrs")
+        and not _one_host(connection["remote_addrs"])
+    ):
+        yield _problem(
+            child,
+            "start_action",
+            f"{child['start_action'].value!r} needs somebody to call: give {connection.key('remote_addrs')} exactly one address",
+        )
+    if child.whole("local_ts", "remote_ts"):
+        ours, theirs = _families(child["local_ts"]), _families(child["remote_ts"])
+        if ours and theirs and not ours & theirs:
+            yield _problem(
+                child, "remote_ts", "one side has only IPv4, the other only IPv6: no packet could ever match"
+            )
+
+
+def _one_host(given: list[tuple[object, ...]]) -> bool:
+    networks = [network for part in given for network in part]
+    return len(networks) == 1 and getattr(networks[0], "num_addresses", 0) == 1
+
+
+def _families(selectors: Iterable[object]) -> set[int]:
+    """IP versions of these selectors; none if one is dynamic, which may be either."""
+    found = set()
+    for selector in selectors:
+        if isinstance(selector, Dynamic):
+            return set()
+        found.add(selector.start.version)  # type: ignore[attr-defined]
+    return found

@@ -1,0 +1,124 @@
+"""The configuration as everybody else sees it: frozen, checked, complete."""
+
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
+
+from attrs import field, frozen
+
+from ikegw.policy.connections import Connection
+from ikegw.policy.identities import IdentityPattern
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+class DataPlaneChoice(Enum):
+    """Who carries ESP. AUTO takes the kernel where it can do what the connections need, else a process of ours."""
+
+    AUTO = "auto"
+    USERSPACE = "userspace"
+    KERNEL = "kernel"
+
+
+class LogLevel(Enum):
+    """How much the log tells."""
+
+    ERROR = "error"
+    WARN = "warn"
+    INFO = "info"
+    DEBUG = "debug"
+
+
+@frozen
+class Listen:
+    """Where we hear IKE. No addresses: all of this host's, or those on `interfaces` if there are any."""
+
+    addresses: tuple[Address, ...] = ()
+    interfaces: tuple[str, ...] = ()
+    port: int = 500
+    nat_t_port: int = 4500
+
+
+@frozen
+class DataPlaneSettings:
+    """Who carries ESP, and the TUN device of the userspace kind."""
+
+    choice: DataPlaneChoice = DataPlaneChoice.AUTO
+    tun: str = "ikegw%d"
+    mtu: int = 1400
+
+
+@frozen
+class GateLimits:
+    """How much of us strangers may occupy; each of the thresholds counts half-open IKE SAs."""
+
+    cookie_threshold: int = 30
+    cookie_threshold_ip: int = 3
+    block_threshold: int = 5
+    half_open: int = 1000
+    half_open_seconds: float = 30.0
+
+
+@frozen
+class Logging:
+    """What is logged: from which level on, and whether each transition of a machine is."""
+
+    level: LogLevel = LogLevel.INFO
+    states: bool = True
+
+
+@frozen
+class Control:
+    """The socket that `ikegwctl` speaks to; None: there is none."""
+
+    socket: Path | None = Path("/run/ikegw/control.sock")
+
+
+@frozen
+class Directories:
+    """Where the credentials are, beside the main file."""
+
+    certificates: Path
+    authorities: Path
+    crls: Path
+    private_keys: Path
+
+
+@frozen
+class Pool:
+    """Addresses to lend to peers; each range is its first and last address. `subnets` are told to clients as reachable."""
+
+    name: str
+    ranges: tuple[tuple[Address, Address], ...]
+    dns: tuple[Address, ...] = ()
+    subnets: tuple[Network, ...] = ()
+
+
+@frozen
+class SharedKey:
+    """A secret and whom it belongs to. No identities: anybody's."""
+
+    name: str
+    identities: tuple[IdentityPattern, ...]
+    secret: bytes = field(repr=False)
+
+
+@frozen
+class Config:
+    """All of it. `path` is the main file."""
+
+    path: Path
+    directories: Directories
+    listen: Listen = Listen()
+    data_plane: DataPlaneSettings = DataPlaneSettings()
+    limits: GateLimits = GateLimits()
+    logging: Logging = Logging()
+    control: Control = Control()
+    connections: tuple[Connection, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    shared_keys: tuple[SharedKey, ...] = ()
+
+    def connection(self, name: str) -> Connection | None:
+        """The connection of that name."""
+        return next((connection for connection in self.connections if connection.name == name), None)
