@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from attrs import define, field
@@ -11,10 +12,11 @@ from cryptography import x509
 from ikegw.testing.pki import Party, write_directory
 from laboratory.namespaces import Namespace
 from laboratory.processes import Daemon
-from laboratory.settings import Tree, as_toml
+from laboratory.settings import Tree, as_toml, merged
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 _READY = r"ready"
+_LABORATORY: Tree = {"control": {"socket": ""}}
 
 
 @define
@@ -48,16 +50,19 @@ class Ikegw:
 
     def load(self, settings: Tree) -> None:
         """Write the settings and start with them; or, when it runs, have them read (SIGHUP)."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "secrets.d").mkdir(exist_ok=True)
+        (self.directory / "secrets.d").mkdir(parents=True, exist_ok=True)
         secrets = self.directory / "secrets.d" / "lab.toml"
         secrets.touch(mode=0o600)
         secrets.write_text(as_toml({"secrets": settings.get("secrets", {})}))
         public = {name: tree for name, tree in settings.items() if name != "secrets"}
-        self.configuration.write_text(as_toml(public))
+        self.configuration.write_text(as_toml(merged(_LABORATORY, _at_once(public))))
         if self.daemon.running:
             self.daemon.signal(signal.SIGHUP)
-            return
+        else:
+            self.start()
+
+    def start(self) -> None:
+        """Start it with the configuration that stands there, and wait until it is ready."""
         self.daemon.start()
         self.daemon.wait_for(_READY)
 
@@ -79,3 +84,18 @@ class Ikegw:
     def stop(self) -> None:
         """Stop it with SIGTERM: it deletes its SAs first."""
         self.daemon.stop()
+
+
+def _at_once(settings: Tree) -> Tree:
+    """The settings, with every child that has a gateway to go to started at once."""
+    starting: dict[str, Tree] = {}
+    for name, connection in _tables(settings["connections"]):
+        if "remote_addrs" in connection:
+            children = {child: {"start_action": "start"} for child, _ in _tables(connection["children"])}
+            starting[name] = {"children": children}
+    return merged(settings, {"connections": starting})
+
+
+def _tables(tree: object) -> Iterator[tuple[str, Tree]]:
+    assert isinstance(tree, Mapping)
+    yield from tree.items()
