@@ -1,6 +1,7 @@
 """ikegw in a namespace: `twistd -n ikegw` as an operator would run it, as a gateway or as a client."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from laboratory.processes import Daemon
 from laboratory.settings import Tree, as_toml, merged
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
-_READY = r"ready"
+_READY = r"data plane: "
 _LABORATORY: Tree = {"control": {"socket": ""}}
 
 
@@ -68,18 +69,21 @@ class Ikegw:
 
     def connect(self, child: str, timeout: float = 15.0) -> None:
         """Wait until the child is up: with `start_action = "start"` it comes by itself."""
-        self.daemon.wait_for(rf"{child}.*\bup\b", timeout=timeout)
+        self.daemon.wait_for(rf"\[\d+\] {child} up: ", timeout=timeout)
 
     def status(self) -> str:
-        """The tables that SIGUSR1 writes into the log."""
+        """The tables that SIGUSR1 writes into the log; the pools' lines are the last."""
         since = self.daemon.mark()
         self.daemon.signal(signal.SIGUSR1)
-        self.daemon.wait_for(r"end of status", since=since)
+        pools = len(re.findall(r"^addrs = ", self.configuration.read_text(), re.MULTILINE))
+        self.daemon.wait_for(r"datagrams: .*\n" + r".*pool .*\n" * pools, since=since)
         return self.daemon.text(since)
 
     def is_empty(self) -> bool:
-        """Whether no SA is left, half-open ones included."""
-        return "no SAs" in self.status()
+        """Whether nothing is left: no SA, half-open ones included, and no address that is lent."""
+        status = self.status()
+        lent = re.findall(r"pool \S+: (\d+) of", status)
+        return "IKE SAs: 0, of which half open: 0" in status and set(lent) <= {"0"}
 
     def stop(self) -> None:
         """Stop it with SIGTERM: it deletes its SAs first."""
