@@ -84,8 +84,9 @@ class _Reading:
             self.tell(
                 node.place,
                 path,
-                f"expected a table, [{'.'.join(path)}{'.NAME' if table.named else ''}], got {shown(node.value)}",
+                f"expected a table, [{'.'.join(path)}{'.NAME' if table.named else ''}], got {_told(node.value, path)}",
             )
+            section.failed.add(table.name)
             node = None
         branch = node if node is not None else Branch(section.place)
         if not table.named:
@@ -96,7 +97,7 @@ class _Reading:
             if isinstance(entry, Branch):
                 section.named[table.name][name] = self.table(table, entry, (*path, name))
             else:
-                text = f"expected a table, [{'.'.join((*path, 'NAME'))}], got {shown(entry.value)}"
+                text = f"expected a table, [{'.'.join((*path, 'NAME'))}], got {_told(entry.value, path)}"
                 if table.key(name) is not None:
                     text += f"; {name} belongs into such a table, under a name of your choice"
                 self.tell(entry.place, (*path, name), text)
@@ -135,7 +136,8 @@ class _Reading:
         try:
             return True, kind.read(value)
         except (ValueError, TypeError) as error:
-            text = f"expected {kind.expected}, got {_TOML_NAMES.get(type(value), 'a date') if kind.secret else shown(value)}"
+            got = _TOML_NAMES.get(type(value), "a date") if kind.secret else shown(value)
+            text = f"expected {kind.expected}, got {got}"
             detail = "" if isinstance(error, NotThat) else str(error)
             self.tell(place, path, f"{text}: {detail}" if detail else text)
             return False, None
@@ -168,6 +170,11 @@ def shown(value: object) -> str:
         return "a table"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+
+
+def _told(value: object, path: tuple[str, ...]) -> str:
+    """A value that stands where a table should; among the secrets only what it is."""
+    return _TOML_NAMES.get(type(value), "a date") if path[0] == "secrets" else shown(value)
 
 
 def unknown(table: Table, path: tuple[str, ...], name: str) -> str:

@@ -139,7 +139,7 @@ def _credential_files(connection: Section, around: Surroundings) -> Found:
 
 
 def _files(section: Section, name: str, directory: Path) -> Found:
-    if not section.whole(name):
+    if section["auth"] is AuthKind.PSK or not section.whole(name):
         return
     for file, place in zip(section[name], section.items.get(name, ()), strict=False):
         if not (directory / file).is_file():
@@ -163,7 +163,7 @@ def _references(connection: Section, around: Surroundings) -> Found:
                     f"there is no pool {name!r}; {known}; write [pools.{name}] with addrs",
                     place,
                 )
-    if not connection.named["children"] and not around.incomplete:
+    if not connection.named["children"] and connection.whole("children") and not around.incomplete:
         yield _problem(
             connection,
             "children",
