@@ -1,0 +1,110 @@
+"""Joins the rooms: what a gateway needs of the world, made of sockets and a configuration, and the gateway itself."""
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from attrs import define, frozen
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger, LogLevel
+
+from ikegw.addresses.pool import PoolAddresses
+from ikegw.auth.authenticator import Authenticator
+from ikegw.config import Config
+from ikegw.config.settings import GateLimits, Logging
+from ikegw.events import Event
+from ikegw.gate.admission import Admission
+from ikegw.gate.limits import Limits
+from ikegw.ike.gateway import Gateway
+from ikegw.net.sockets import IkeSocket
+from ikegw.net.transport import Received, UdpTransport
+from ikegw.ports import DataPlane
+from ikegw.service.counters import Counters
+from ikegw.service.journal import Journal
+from ikegw.service.preparation import Prepared
+
+
+@frozen
+class Plane:
+    """A data plane that is not started yet. `reads_nat_t`: it reads the NAT-T sockets and hands on the IKE messages."""
+
+    plane: DataPlane
+    reads_nat_t: bool
+
+
+MakePlane = Callable[[Any, Config, tuple[IkeSocket, ...], Received], Plane]
+"""Made of: the reactor, the configuration, the NAT-T sockets, and whom to hand IKE messages to."""
+
+
+@define(eq=False)
+class Assembled:
+    """A gateway with all that it stands on. A reload changes `prepared` and parts of what is here, never the parts themselves."""
+
+    prepared: Prepared
+    transport: UdpTransport
+    plane: Plane
+    addresses: PoolAddresses
+    authenticator: Authenticator
+    admission: Admission
+    gateway: Gateway
+    journal: Journal
+    counters: Counters
+
+
+def assemble(
+    reactor: Any,
+    prepared: Prepared,
+    sockets: tuple[IkeSocket, ...],
+    log: Logger,
+    make_plane: MakePlane,
+) -> Assembled:
+    """Make all parts and join them; nothing is started. The sockets belong to the transport from now on."""
+    config = prepared.config
+    transport = UdpTransport(sockets)
+    plane = make_plane(
+        reactor,
+        config,
+        transport.nat_t_sockets(),
+        # The gateway needs the data plane and the data plane the gateway: whoever hears first asks for it late.
+        lambda path, octets: gateway.datagram_received(path, octets),
+    )
+    addresses = PoolAddresses(prepared.pools)
+    authenticator = Authenticator(prepared.credentials, lambda: datetime.now(UTC), deferToThread)
+    admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
+    journal = Journal(log, reactor.seconds, *journal_settings(config.logging))
+    counters = Counters()
+
+    def publish(event: Event) -> None:
+        counters.publish(event)
+        journal.publish(event)
+
+    gateway = Gateway(
+        reactor,
+        os.urandom,
+        transport,
+        plane.plane,
+        addresses,
+        authenticator,
+        admission,
+        config.connections,
+        publish,
+    )
+    return Assembled(
+        prepared, transport, plane, addresses, authenticator, admission, gateway, journal, counters
+    )
+
+
+def gate_limits(limits: GateLimits) -> Limits:
+    """Give the gate its thresholds as configured."""
+    return Limits(
+        cookie_total=limits.cookie_threshold,
+        cookie_per_source=limits.cookie_threshold_ip,
+        block_per_source=limits.block_threshold,
+        hard_total=limits.half_open,
+    )
+
+
+def journal_settings(logging: Logging) -> tuple[LogLevel, bool]:
+    """Give the journal its level, and whether it tells states."""
+    return LogLevel.levelWithName(logging.level.value), logging.states

@@ -1,0 +1,44 @@
+"""How often each thing happened since the start: counted events, by a word for each."""
+
+from collections import Counter
+
+from ikegw.events import (
+    AddressLeased,
+    AddressReleased,
+    AuthFailed,
+    ChildDown,
+    ChildUp,
+    Dropped,
+    Event,
+    IkeDown,
+    IkeUp,
+    Refused,
+)
+
+_WORDS: dict[type, str] = {
+    IkeUp: "ike-up",
+    AuthFailed: "authentication-failed",
+    ChildUp: "child-up",
+    ChildDown: "child-down",
+    AddressLeased: "address-leased",
+    AddressReleased: "address-released",
+}
+
+
+class Counters:
+    """Counts events (`events.Publish`). The words are few: those above, and one for each notify and reason to drop."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def publish(self, event: Event) -> None:
+        """Count one event; transitions of machines are not counted."""
+        if isinstance(event, Dropped):
+            self.counts[f"dropped-{event.reason}"] += 1
+        elif isinstance(event, Refused):
+            side, notify = "by-peer" if event.by_peer else "by-us", event.notify
+            self.counts[f"refused-{side}-{'other' if notify.isdecimal() else notify}"] += 1
+        elif isinstance(event, IkeDown):
+            self.counts["ike-down" if event.was_up else "ike-never-up"] += 1
+        elif word := _WORDS.get(type(event)):
+            self.counts[word] += 1

@@ -1,0 +1,120 @@
+"""The gateway as a service of twistd: started, told to reload or to show itself, and stopped in order."""
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredLock, succeed
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ikegw.net.sockets import IkeSocket
+from ikegw.service.announcement import announcement
+from ikegw.service.assembly import Assembled, MakePlane, assemble
+from ikegw.service.preparation import Prepared, Unusable, prepare
+from ikegw.service.reload import take_over
+from ikegw.service.status import status
+
+SHUTDOWN_SECONDS = 5.0
+"""For deleting every SA; a peer that does not answer must not keep us from ending."""
+
+
+class GatewayService(Service):
+    """One gateway. `failed` is called when it cannot start, after the log says why."""
+
+    name = "ikegw"
+    _log = Logger(namespace="ikegw")
+
+    def __init__(
+        self,
+        reactor: Any,
+        prepared: Prepared,
+        sockets: tuple[IkeSocket, ...],
+        make_plane: MakePlane,
+        failed: Callable[[], None],
+        slowly: Callable[..., Deferred[Any]] = deferToThread,
+    ) -> None:
+        self._reactor = reactor
+        self._failed = failed
+        self._slowly = slowly
+        self._reloading = DeferredLock()
+        self._old_handlers: dict[int, Any] = {}
+        self.assembled: Assembled = assemble(reactor, prepared, sockets, self._log, make_plane)
+
+    def startService(self) -> None:  # noqa: N802 (Twisted's name)
+        """Start the data plane, then listen, then begin what the configuration wants begun."""
+        super().startService()  # type: ignore[no-untyped-call]
+        self._handle(signal.SIGHUP, self.reload)
+        self._handle(signal.SIGUSR1, self.show)
+        self.assembled.gateway.start().addCallback(self._ready).addErrback(self._cannot_start)
+
+    def stopService(self) -> Deferred[None]:  # noqa: N802 (Twisted's name)
+        """Delete every SA, then stop the data plane and close the sockets."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        for number, handler in self._old_handlers.items():
+            signal.signal(number, handler)
+        self._old_handlers.clear()
+        gone = self.assembled.gateway.shutdown()
+        gone.addTimeout(SHUTDOWN_SECONDS, self._reactor)
+        gone.addErrback(self._told_unclean, "not every SA could be deleted in order")
+        gone.addCallback(lambda _: self.assembled.plane.plane.stop())
+        gone.addErrback(self._told_unclean, "the data plane did not stop in order")
+        return gone.addCallback(lambda _: self.assembled.transport.stop())
+
+    def reload(self) -> Deferred[None]:
+        """Read the configuration again and take it over; if anything is wrong with it, tell all and touch nothing."""
+
+        def read() -> Deferred[None]:
+            path = self.assembled.prepared.config.path
+            return self._slowly(prepare, path).addCallback(self._take_over).addErrback(self._not_reloaded)
+
+        return self._reloading.run(read)
+
+    def show(self) -> Deferred[None]:
+        """Write the table of SAs and the counters to the log."""
+
+        def tell(lines: list[str]) -> None:
+            for line in lines:
+                self._log.info("{line}", line=line)
+
+        return status(self.assembled, self._reactor.seconds).addCallback(tell)
+
+    def _ready(self, _: None) -> None:
+        if not self.running:
+            return
+        assembled = self.assembled
+        assembled.transport.start(
+            self._reactor, assembled.gateway.datagram_received, read_nat_t=not assembled.plane.reads_nat_t
+        )
+        for line in announcement(assembled):
+            self._log.info("{line}", line=line)
+
+    def _cannot_start(self, failure: Failure) -> None:
+        if not self.running:
+            return
+        self._log.critical("cannot start: {reason}", reason=failure.getErrorMessage())
+        self._failed()
+
+    def _take_over(self, prepared: Prepared) -> None:
+        for line in take_over(self.assembled, prepared):
+            self._log.info("{line}", line=line)
+
+    def _not_reloaded(self, failure: Failure) -> None:
+        if isinstance(failure.value, Unusable):
+            for problem in failure.value.problems:
+                self._log.error("{problem}", problem=problem)
+        else:
+            self._log.failure("internal error while reloading", failure)
+        self._log.error("not reloaded: the configuration above stays unused, the running one goes on")
+
+    def _told_unclean(self, failure: Failure, what: str) -> Deferred[None]:
+        self._log.warn("{what}: {reason}", what=what, reason=failure.getErrorMessage())
+        return succeed(None)
+
+    def _handle(self, number: int, act: Callable[[], Deferred[None]]) -> None:
+        def heard(_: int, __: object) -> None:
+            self._reactor.callFromThread(act)
+
+        self._old_handlers[number] = signal.signal(number, heard)

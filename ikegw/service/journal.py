@@ -1,0 +1,79 @@
+"""The log: one line for each event, and for those that strangers can provoke no more than are worth reading."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from attrs import frozen
+from twisted.logger import Logger, LogLevel
+
+from ikegw.events import AuthFailed, Dropped, Event, IkeDown, Refused, StateEntered
+from ikegw.gate.limits import RateLimit, source_of
+from ikegw.paths import Path
+from ikegw.service.lines import line_of
+
+_SOURCES = 1024
+
+
+@frozen
+class _Rate:
+    """Lines a second of one kind: to everybody together, from one source, and at once from one source."""
+
+    in_all: float
+    per_source: float
+    burst: float
+
+
+_PROVOKED: dict[type, _Rate] = {
+    AuthFailed: _Rate(50.0, 1.0, 20.0),
+    Refused: _Rate(20.0, 1.0, 20.0),
+    IkeDown: _Rate(20.0, 1.0, 20.0),
+    Dropped: _Rate(5.0, 0.1, 5.0),
+}
+
+
+class Journal:
+    """Logs events (`events.Publish`). What it leaves out is counted, and told with the next line of the same kind.
+
+    `states` tells every state that a machine enters, whatever `level` is: for who watches or debugs.
+    """
+
+    def __init__(
+        self, log: Logger, now: Callable[[], float], level: LogLevel = LogLevel.info, states: bool = False
+    ) -> None:
+        self._log = log
+        self._now = now
+        self._rates = {
+            kind: RateLimit(rate.in_all, rate.per_source, _SOURCES, now(), rate.burst)
+            for kind, rate in _PROVOKED.items()
+        }
+        self._left_out: Counter[type] = Counter()
+        self.configure(level, states)
+
+    def configure(self, level: LogLevel, states: bool) -> None:
+        """Take over the settings of a reloaded configuration."""
+        self._level = level
+        self._states = states
+
+    def publish(self, event: Event) -> None:
+        """Log one event."""
+        kind = type(event)
+        if kind is StateEntered and not self._states and self._level > LogLevel.debug:
+            return
+        if not self._worth_a_line(kind, event):
+            self._left_out[kind] += 1
+            return
+        line = line_of(event)
+        level = LogLevel.info if kind is StateEntered and self._states else line.level
+        if level < self._level:
+            return
+        text = line.text
+        if more := self._left_out.pop(kind, 0):
+            text += f" (and {more} more of this kind, not logged)"
+        self._log.emit(level, "{line}", line=text)
+
+    def _worth_a_line(self, kind: type, event: Event) -> bool:
+        rate = self._rates.get(kind)
+        if rate is None or (isinstance(event, IkeDown) and event.was_up):
+            return True
+        path: Path = event.path  # type: ignore[union-attr]
+        return rate.allows(source_of(path.remote.address), self._now())

@@ -1,0 +1,162 @@
+"""One line of log for each event, in words that an operator understands without this source.
+
+What a peer sent may stand in a line, so nothing leaves here that is not printable: no line breaks, no escapes.
+"""
+
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import Any
+
+from attrs import frozen
+from twisted.logger import LogLevel
+
+from ikegw.events import (
+    AddressLeased,
+    AddressReleased,
+    AuthFailed,
+    AuthFailure,
+    ChildDown,
+    ChildUp,
+    Dropped,
+    Event,
+    IkeDown,
+    IkeUp,
+    Refused,
+    StateEntered,
+)
+from ikegw.gate.classify import Why
+from ikegw.policy.identities import display
+from ikegw.policy.selectors import networks_of
+from ikegw.wire.selectors import TrafficSelector
+
+DEBUG, INFO, WARN, ERROR = LogLevel.debug, LogLevel.info, LogLevel.warn, LogLevel.error
+
+_TURNED_AWAY = frozenset({Why.HALF_OPEN_FULL.value, Why.SOURCE_BLOCKED.value})
+
+
+@frozen
+class Line:
+    """A line of log. `level` is a `twisted.logger.LogLevel`."""
+
+    level: Any
+    text: str
+
+
+def line_of(event: Event) -> Line:
+    """Write the line for any event of `ikegw.events`."""
+    level, text = _WRITERS[type(event)](event)
+    return Line(level, text if text.isprintable() else "".join(map(_printable, text)))
+
+
+def megabytes(octets: int) -> str:
+    """Write a count of octets for people: `512 B`, `1.5 kB`, `20.1 MB`."""
+    size = float(octets)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if size < 1000 or unit == "TB":
+            break
+        size /= 1000
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def networks(selectors: Iterable[TrafficSelector]) -> str:
+    """Write traffic selectors: `10.1.0.0/16, 10.2.0.7/32[tcp/443]`."""
+    return ", ".join(map(_selector, selectors)) or "nothing"
+
+
+def _state_entered(event: StateEntered) -> tuple[Any, str]:
+    return DEBUG, f"{event.sa} {event.machine}: {event.before} --{event.cause}--> {event.state}"
+
+
+def _ike_up(event: IkeUp) -> tuple[Any, str]:
+    side = "initiator" if event.initiator else "responder"
+    return INFO, (
+        f"{event.sa} up: {display(event.remote)} at {event.path.remote} is authentic ({event.method}); "
+        f"we are {display(event.local)} at {event.path.local}, the {side}; {event.suite}; "
+        f"SPIs {event.spi_initiator.hex()} {event.spi_responder.hex()}"
+    )
+
+
+def _ike_down(event: IkeDown) -> tuple[Any, str]:
+    who = f"{display(event.remote)} at {event.path.remote}" if event.remote else str(event.path.remote)
+    if event.was_up:
+        return INFO, f"{event.sa} down: {who}: {event.reason}"
+    return INFO, f"{event.sa} ended before it was up: {who}: {event.reason}"
+
+
+def _auth_failed(event: AuthFailed) -> tuple[Any, str]:
+    who = f"{display(event.remote)} at {event.path.remote}" if event.remote else str(event.path.remote)
+    level = ERROR if event.reason is AuthFailure.NO_OWN_MATERIAL else WARN
+    return level, f"{event.sa} authentication failed: {who}: {event.reason.value}: {event.detail}"
+
+
+def _refused(event: Refused) -> tuple[Any, str]:
+    who = "refused by" if event.by_peer else "we refused"
+    return WARN, f"{event.sa} {who} {event.path.remote}: {event.notify}: {event.detail}"
+
+
+def _child_up(event: ChildUp) -> tuple[Any, str]:
+    kind = "ESP in UDP" if event.udp_encapsulated else "ESP"
+    return INFO, (
+        f"{event.sa} {event.child} up: {networks(event.local_selectors)} === {networks(event.remote_selectors)}; "
+        f"{kind} {event.suite}; SPIs {event.inbound_spi.hex()} in, {event.outbound_spi.hex()} out"
+    )
+
+
+def _child_down(event: ChildDown) -> tuple[Any, str]:
+    return INFO, (
+        f"{event.sa} {event.child} down: {event.reason}; SPI {event.inbound_spi.hex()}; "
+        f"received {megabytes(event.inbound_octets)}, sent {megabytes(event.outbound_octets)}"
+    )
+
+
+def _address_leased(event: AddressLeased) -> tuple[Any, str]:
+    return INFO, f"{event.sa} lent {_addresses(event.addresses)} to {display(event.identity)}"
+
+
+def _address_released(event: AddressReleased) -> tuple[Any, str]:
+    return INFO, f"{event.sa} gave back {_addresses(event.addresses)}"
+
+
+def _dropped(event: Dropped) -> tuple[Any, str]:
+    detail = f" ({event.detail})" if event.detail else ""
+    level = WARN if event.reason in _TURNED_AWAY else INFO
+    return level, f"dropped a datagram from {event.path.remote} to {event.path.local}: {event.reason}{detail}"
+
+
+_WRITERS: dict[type, Callable[[Any], tuple[Any, str]]] = {
+    StateEntered: _state_entered,
+    IkeUp: _ike_up,
+    IkeDown: _ike_down,
+    AuthFailed: _auth_failed,
+    Refused: _refused,
+    ChildUp: _child_up,
+    ChildDown: _child_down,
+    AddressLeased: _address_leased,
+    AddressReleased: _address_released,
+    Dropped: _dropped,
+}
+
+
+def _addresses(addresses: Iterable[IPv4Interface | IPv6Interface]) -> str:
+    return ", ".join(str(address.ip) for address in addresses) or "no address"
+
+
+_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmpv6"}
+
+
+def _selector(selector: TrafficSelector) -> str:
+    spans = networks_of(selector)
+    text = str(spans[0]) if len(spans) == 1 else f"{selector.start}-{selector.end}"
+    first, last = selector.start_port, selector.end_port
+    if not selector.protocol and (first, last) == (0, 65535):
+        return text
+    protocol = _PROTOCOLS.get(selector.protocol, str(selector.protocol or "any"))
+    if (first, last) == (0, 65535):
+        return f"{text}[{protocol}]"
+    if (first, last) == (65535, 0):
+        return f"{text}[{protocol}/opaque]"
+    return f"{text}[{protocol}/{first}]" if first == last else f"{text}[{protocol}/{first}-{last}]"
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

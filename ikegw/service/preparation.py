@@ -1,0 +1,66 @@
+"""From files to what a gateway can be made of: the same way at the start and at a reload, and nothing running is touched."""
+
+from pathlib import Path
+from typing import cast
+
+from attrs import field, frozen
+
+from ikegw.addresses.pool import Pool, PoolAddresses
+from ikegw.addresses.space import Range
+from ikegw.auth.credentials import Credentials
+from ikegw.auth.loading import load_credentials
+from ikegw.config import Config, ConfigurationError, load
+from ikegw.config.settings import DataPlaneChoice
+
+
+@frozen
+class Prepared:
+    """A configuration and its credentials, both whole."""
+
+    config: Config
+    credentials: Credentials = field(repr=False)
+    pools: tuple[Pool, ...]
+
+
+class Unusable(Exception):
+    """The files are of no use as they are: `problems` has a line for each thing that is wrong."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def prepare(path: Path) -> Prepared:
+    """Read the configuration at `path` and the credentials beside it; raises Unusable with every problem of either."""
+    try:
+        config = load(path)
+    except ConfigurationError as error:
+        raise Unusable(tuple(map(str, error.problems))) from None
+    loaded = load_credentials(
+        config.directories.certificates,
+        config.directories.authorities,
+        config.directories.private_keys,
+        [(key.identities, key.secret) for key in config.shared_keys],
+    )
+    pools = tuple(Pool(pool.name, cast(tuple[Range, ...], pool.ranges), pool.dns) for pool in config.pools)
+    problems = [*map(str, loaded.problems), *_not_of_this_build(config), *_refusal_of(pools)]
+    if problems:
+        raise Unusable(tuple(problems))
+    return Prepared(config, loaded.credentials, pools)
+
+
+def _not_of_this_build(config: Config) -> list[str]:
+    if config.data_plane.choice is DataPlaneChoice.KERNEL:
+        return [
+            f'{config.path}: data_plane.kind: "kernel" is not possible: this version of ikegw carries packets in a '
+            'process of its own only; write "userspace" or "auto"'
+        ]
+    return []
+
+
+def _refusal_of(pools: tuple[Pool, ...]) -> list[str]:
+    try:
+        PoolAddresses(pools)
+    except ValueError as error:
+        return [str(error)]
+    return []

@@ -1,0 +1,48 @@
+"""Taking over a changed configuration while running: all of it or nothing, and only what changed is touched."""
+
+from collections.abc import Iterator
+
+from ikegw.config import Changes, changes
+from ikegw.service.assembly import Assembled, gate_limits, journal_settings
+from ikegw.service.preparation import Prepared
+
+
+def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
+    """Change what runs into what `prepared` says; give the lines that tell what was done.
+
+    IKE SAs of connections that did not change stay. New credentials count from the next authentication on.
+    """
+    new = prepared.config
+    found = changes(assembled.prepared.config, new)
+    credentials_changed = prepared.credentials != assembled.prepared.credentials
+    assembled.authenticator.credentials = prepared.credentials
+    if found.pools:
+        assembled.addresses.reload(prepared.pools)
+    if "limits" in found.applied:
+        assembled.admission.limits = gate_limits(new.limits)
+    if "logging" in found.applied:
+        assembled.journal.configure(*journal_settings(new.logging))
+    if found.connections or found.reordered:
+        assembled.gateway.reload(new.connections)
+    assembled.prepared = prepared
+    return tuple(_told(found, credentials_changed)) or ("reloaded: nothing changed",)
+
+
+def _told(found: Changes, credentials_changed: bool) -> Iterator[str]:
+    for what, difference in (
+        ("connection", found.connections),
+        ("pool", found.pools),
+        ("shared key", found.shared_keys),
+    ):
+        for verb in ("added", "removed", "changed"):
+            names = getattr(difference, verb)
+            if names:
+                yield f"reloaded: {what}{'s' if len(names) > 1 else ''} {verb}: {', '.join(names)}"
+    if found.reordered:
+        yield "reloaded: connections stand in another order"
+    if credentials_changed and not found.shared_keys:
+        yield "reloaded: certificates or keys changed"
+    for name in found.applied:
+        yield f"reloaded: {name} changed"
+    for name in found.restart:
+        yield f"not reloaded: {name} changed, which takes effect when ikegw is started anew"

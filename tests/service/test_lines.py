@@ -1,0 +1,156 @@
+"""Each kind of event has a line that says who, what and why, and is one printable line whatever a peer sent."""
+
+from ipaddress import IPv4Interface, ip_address
+from typing import get_args
+
+import pytest
+from twisted.logger import LogLevel
+
+from ikegw.events import (
+    AddressLeased,
+    AddressReleased,
+    AuthFailed,
+    AuthFailure,
+    ChildDown,
+    ChildUp,
+    Dropped,
+    Event,
+    IkeDown,
+    IkeUp,
+    Refused,
+    SaName,
+    StateEntered,
+)
+from ikegw.paths import Endpoint, Path
+from ikegw.policy.identities import parse_identity
+from ikegw.service.lines import line_of, megabytes, networks
+from ikegw.wire.identification import Identity
+from ikegw.wire.registry import IdType
+from ikegw.wire.selectors import TrafficSelector
+
+SA = SaName("home", 7)
+PATH = Path(Endpoint(ip_address("192.0.2.1"), 4500), Endpoint(ip_address("198.51.100.9"), 61000))
+US, ALICE = parse_identity("vpn.example.org"), parse_identity("alice@example.org")
+
+
+def selector(
+    first: str, last: str, protocol: int = 0, ports: tuple[int, int] = (0, 65535)
+) -> TrafficSelector:
+    return TrafficSelector(ip_address(first), ip_address(last), protocol, *ports)
+
+
+NET, HOST = selector("10.1.0.0", "10.1.255.255"), selector("10.9.0.2", "10.9.0.2")
+
+EXAMPLES: list[tuple[Event, LogLevel, str]] = [
+    (
+        StateEntered(SA, "responder", "SMR_INIT", "init_request", "SMR_AUTH"),
+        LogLevel.debug,
+        "home[7] responder: SMR_INIT --init_request--> SMR_AUTH",
+    ),
+    (
+        IkeUp(SA, PATH, False, US, ALICE, "aes256gcm16-prfsha256-x25519", b"initiato", b"responde", "psk"),
+        LogLevel.info,
+        "home[7] up: alice@example.org at 198.51.100.9:61000 is authentic (psk); we are vpn.example.org at "
+        "192.0.2.1:4500, the responder; aes256gcm16-prfsha256-x25519; SPIs 696e69746961746f 726573706f6e6465",
+    ),
+    (
+        IkeDown(SA, PATH, ALICE, "the peer deleted it", True),
+        LogLevel.info,
+        "home[7] down: alice@example.org at 198.51.100.9:61000: the peer deleted it",
+    ),
+    (
+        IkeDown(SA, PATH, None, "the initiator did not go on", False),
+        LogLevel.info,
+        "home[7] ended before it was up: 198.51.100.9:61000: the initiator did not go on",
+    ),
+    (
+        AuthFailed(SA, PATH, ALICE, AuthFailure.NOT_AUTHENTIC, "does not know the shared key"),
+        LogLevel.warn,
+        "home[7] authentication failed: alice@example.org at 198.51.100.9:61000: the peer did not prove its "
+        "identity: does not know the shared key",
+    ),
+    (
+        AuthFailed(SA, PATH, None, AuthFailure.NO_OWN_MATERIAL, "no key; add one"),
+        LogLevel.error,
+        "home[7] authentication failed: 198.51.100.9:61000: we have nothing to prove our own identity with: "
+        "no key; add one",
+    ),
+    (
+        Refused(SA, PATH, False, "NO_PROPOSAL_CHOSEN", "offered 3des, configured aes"),
+        LogLevel.warn,
+        "home[7] we refused 198.51.100.9:61000: NO_PROPOSAL_CHOSEN: offered 3des, configured aes",
+    ),
+    (
+        Refused(SA, PATH, True, "TS_UNACCEPTABLE", "its log says why"),
+        LogLevel.warn,
+        "home[7] refused by 198.51.100.9:61000: TS_UNACCEPTABLE: its log says why",
+    ),
+    (
+        ChildUp(SA, "net", b"\0\1\2\3", b"\xc0\xff\xee\0", "aes256gcm16", (NET,), (HOST,), True),
+        LogLevel.info,
+        "home[7] net up: 10.1.0.0/16 === 10.9.0.2/32; ESP in UDP aes256gcm16; SPIs 00010203 in, c0ffee00 out",
+    ),
+    (
+        ChildDown(SA, "net", b"\0\1\2\3", "the IKE SA ended", 1_500_000, 20),
+        LogLevel.info,
+        "home[7] net down: the IKE SA ended; SPI 00010203; received 1.5 MB, sent 20 B",
+    ),
+    (
+        AddressLeased(SA, ALICE, (IPv4Interface("10.9.0.2/24"),)),
+        LogLevel.info,
+        "home[7] lent 10.9.0.2 to alice@example.org",
+    ),
+    (AddressReleased(SA, (IPv4Interface("10.9.0.2/24"),)), LogLevel.info, "home[7] gave back 10.9.0.2"),
+    (
+        Dropped(PATH, "wrong-length", "28 in 30"),
+        LogLevel.info,
+        "dropped a datagram from 198.51.100.9:61000 to 192.0.2.1:4500: wrong-length (28 in 30)",
+    ),
+    (
+        Dropped(PATH, "source-blocked"),
+        LogLevel.warn,
+        "dropped a datagram from 198.51.100.9:61000 to 192.0.2.1:4500: source-blocked",
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "level", "text"), EXAMPLES, ids=lambda value: type(value).__name__)
+def test_the_line_of_an_event(event: Event, level: LogLevel, text: str) -> None:
+    line = line_of(event)
+    assert (line.level, line.text) == (level, text)
+
+
+def test_every_kind_of_event_has_a_line() -> None:
+    assert {type(event) for event, _, _ in EXAMPLES} == set(get_args(Event))
+
+
+@pytest.mark.parametrize(
+    "octets", [b"a\r\nAug 1 root: forged", b"\x1b[2J", b"\xff\xfe\0", "grüße".encode(), b"{line}", b""]
+)
+def test_what_a_peer_sent_cannot_break_the_line(octets: bytes) -> None:
+    for kind in (IdType.FQDN, IdType.KEY_ID, IdType.DER_ASN1_DN, IdType(200)):
+        assert line_of(AddressLeased(SA, Identity(kind, octets), ())).text.isprintable()
+    detail = octets.decode("latin-1")
+    text = line_of(AuthFailed(SA, PATH, None, AuthFailure.NOT_AUTHENTIC, detail)).text
+    assert text.isprintable()
+    assert "\n" not in text
+
+
+def test_selectors_as_people_write_them() -> None:
+    assert networks(()) == "nothing"
+    assert networks((selector("2001:db8::", "2001:db8::ffff"), HOST)) == "2001:db8::/112, 10.9.0.2/32"
+    assert networks((selector("10.0.0.1", "10.0.0.9"),)) == "10.0.0.1-10.0.0.9"
+    assert networks((selector("10.0.0.1", "10.0.0.1", 6, (443, 443)),)) == "10.0.0.1/32[tcp/443]"
+    assert networks((selector("10.0.0.1", "10.0.0.1", 17, (1, 9)),)) == "10.0.0.1/32[udp/1-9]"
+    assert networks((selector("10.0.0.1", "10.0.0.1", 47),)) == "10.0.0.1/32[47]"
+    assert networks((selector("10.0.0.1", "10.0.0.1", 6, (65535, 0)),)) == "10.0.0.1/32[tcp/opaque]"
+
+
+def test_octets_for_people() -> None:
+    assert [megabytes(n) for n in (0, 999, 1000, 20_100_000, 5 * 10**15)] == [
+        "0 B",
+        "999 B",
+        "1.0 kB",
+        "20.1 MB",
+        "5000.0 TB",
+    ]
