@@ -19,7 +19,7 @@ from ikegw.crypto.public_values import BadPublicValue
 Random = Callable[[int], bytes]
 
 _P256, _P384, _P521 = ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()
-_ORDERS: dict[str, int] = {
+ORDERS: dict[str, int] = {
     _P256.name: 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551,
     _P384.name: (1 << 384) - (1 << 192) + 0xC7634D81_F4372DDF_581A0DB2_48B0A77A_ECEC196A_CCC52973,
     _P521.name: (1 << 521)
@@ -46,7 +46,7 @@ class EcpKeyPair:
     @classmethod
     def generate(cls, curve: ec.EllipticCurve, random: Random) -> Self:
         """A key pair whose private value comes from `random` alone."""
-        private = ec.derive_private_key(_private_value(random, _ORDERS[curve.name]), curve)
+        private = ec.derive_private_key(_private_value(random, ORDERS[curve.name]), curve)
         point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
         return cls(private, point[1:])
 
