@@ -6,7 +6,7 @@ from typing import Self
 
 from attrs import define, field, frozen
 
-from ikegw.events import IkeUp
+from ikegw.events import IkeUp, Refused
 from ikegw.ike.child import ChildSa
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.mature import SM_TERMINATE, Mature, MatureMachine
@@ -148,8 +148,19 @@ class Living:
             self.sa.respond(())
             self.sa.ending = self.sa.ending or "the peer deleted it"
             self.machine.peer_deleted()
+        elif message.notify(NotifyType.AUTHENTICATION_FAILED) is not None:
+            self._rejected()
         else:
             self.sa.respond(self._delete_children(deletes))
+
+    def _rejected(self) -> None:
+        """RFC 7296 §2.21.2: an initiator that does not believe our IKE_AUTH response says so, and that deletes the IKE SA."""
+        sa = self.sa
+        sa.respond(())
+        why = "the peer does not believe who we are; its log says why"
+        sa.surroundings.publish(Refused(sa.name, sa.path, True, NotifyType.AUTHENTICATION_FAILED.name, why))
+        sa.ending = sa.ending or why
+        self.machine.peer_deleted()
 
     def _delete_children(self, deletes: Sequence[Delete]) -> tuple[Payload, ...]:
         """Rows P-03, K-04, K-06: our inbound SPIs of the pairs that were alive, and none for what is gone or going."""
