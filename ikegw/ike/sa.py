@@ -399,8 +399,8 @@ class IkeSa:
         for child in tuple(self.children.values()):
             child.ike_sa_gone(self.ending)
         self._release()
+        self.forget(self, self.answering.last_answer if self.has_keys else ())
         self._channel = None
-        self.forget(self, self.answering.last_answer)
         self.surroundings.publish(
             IkeDown(self.name, self.path, self.remote_identity, self.ending, self.up_since is not None)
         )
