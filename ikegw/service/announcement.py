@@ -1,6 +1,7 @@
 """What a gateway says of itself when it starts: where it listens, what carries its packets, whom it serves."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network, IPv6Network
 
 from ikegw import __version__
 from ikegw.config.settings import DataPlaneChoice
@@ -12,7 +13,7 @@ from ikegw.service.lines import networks
 
 
 def announcement(assembled: Assembled) -> Iterator[str]:
-    """Give the lines, for a gateway whose data plane is ready."""
+    """Give the lines, for a gateway whose sockets are open."""
     config = assembled.prepared.config
     yield f"ikegw {__version__}, configured by {config.path}"
     yield f"listening on {', '.join(map(str, assembled.transport.endpoints()))}"
@@ -28,7 +29,7 @@ def connection_line(connection: Connection) -> str:
     """Describe one connection: who, from where, to what, and what it does by itself."""
     remote = connection.remote
     proof = _PROOFS[remote.kind]
-    where = ", ".join(map(str, connection.remote_addresses)) or "any address"
+    where = ", ".join(map(_network, connection.remote_addresses)) or "any address"
     ours = display(connection.local.identity) if connection.local.identity else "our address"
     if connection.local.kind is not AuthKind.PSK and connection.local.identity is None:
         ours = "our certificate's subject"
@@ -40,6 +41,11 @@ def connection_line(connection: Connection) -> str:
 
 _PROOFS = {AuthKind.PSK: "shared key", AuthKind.PUBKEY: "certificate", AuthKind.EAP: "EAP"}
 _STARTS = {StartAction.NONE: "", StartAction.START: ", begun at once", StartAction.TRAP: ", begun by traffic"}
+
+
+def _network(network: IPv4Network | IPv6Network) -> str:
+    whole = network.prefixlen == network.max_prefixlen
+    return str(network.network_address if whole else network)
 
 
 def _child(child: ChildPolicy) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock, succeed
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -18,14 +18,13 @@ from ikegw.service.reload import take_over
 from ikegw.service.status import status
 
 SHUTDOWN_SECONDS = 5.0
-"""For deleting every SA; a peer that does not answer must not keep us from ending."""
+"""For deleting every SA, and again for the data plane: nobody who does not answer may keep us from ending."""
 
 
 class GatewayService(Service):
     """One gateway. `failed` is called when it cannot start, after the log says why."""
 
     name = "ikegw"
-    _log = Logger(namespace="ikegw")
 
     def __init__(
         self,
@@ -36,6 +35,7 @@ class GatewayService(Service):
         failed: Callable[[], None],
         slowly: Callable[..., Deferred[Any]] = deferToThread,
     ) -> None:
+        self._log = Logger(namespace="ikegw")
         self._reactor = reactor
         self._failed = failed
         self._slowly = slowly
@@ -44,8 +44,10 @@ class GatewayService(Service):
         self.assembled: Assembled = assemble(reactor, prepared, sockets, self._log, make_plane)
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
-        """Start the data plane, then listen, then begin what the configuration wants begun."""
+        """Say what we are; start the data plane, begin what the configuration wants begun, and listen."""
         super().startService()  # type: ignore[no-untyped-call]
+        for line in announcement(self.assembled):
+            self._log.info("{line}", line=line)
         self._handle(signal.SIGHUP, self.reload)
         self._handle(signal.SIGUSR1, self.show)
         self.assembled.gateway.start().addCallback(self._ready).addErrback(self._cannot_start)
@@ -56,12 +58,12 @@ class GatewayService(Service):
         for number, handler in self._old_handlers.items():
             signal.signal(number, handler)
         self._old_handlers.clear()
-        gone = self.assembled.gateway.shutdown()
-        gone.addTimeout(SHUTDOWN_SECONDS, self._reactor)
-        gone.addErrback(self._told_unclean, "not every SA could be deleted in order")
-        gone.addCallback(lambda _: self.assembled.plane.plane.stop())
-        gone.addErrback(self._told_unclean, "the data plane did not stop in order")
-        return gone.addCallback(lambda _: self.assembled.transport.stop())
+        assembled = self.assembled
+        gone = self._limited(assembled.gateway.shutdown(), "not every SA could be deleted in order")
+        gone.addCallback(
+            lambda _: self._limited(assembled.plane.plane.stop(), "the data plane did not stop in order")
+        )
+        return gone.addCallback(lambda _: assembled.transport.stop())
 
     def reload(self) -> Deferred[None]:
         """Read the configuration again and take it over; if anything is wrong with it, tell all and touch nothing."""
@@ -88,8 +90,6 @@ class GatewayService(Service):
         assembled.transport.start(
             self._reactor, assembled.gateway.datagram_received, read_nat_t=not assembled.plane.reads_nat_t
         )
-        for line in announcement(assembled):
-            self._log.info("{line}", line=line)
 
     def _cannot_start(self, failure: Failure) -> None:
         if not self.running:
@@ -109,9 +109,16 @@ class GatewayService(Service):
             self._log.failure("internal error while reloading", failure)
         self._log.error("not reloaded: the configuration above stays unused, the running one goes on")
 
-    def _told_unclean(self, failure: Failure, what: str) -> Deferred[None]:
-        self._log.warn("{what}: {reason}", what=what, reason=failure.getErrorMessage())
-        return succeed(None)
+    def _limited(self, ending: Deferred[None], complaint: str) -> Deferred[None]:
+        """Wait for the end of something, but not for ever, and go on whatever comes of it."""
+
+        def too_late(_: object, seconds: float) -> None:
+            self._log.warn("{complaint} within {seconds:g} seconds", complaint=complaint, seconds=seconds)
+
+        def failed(failure: Failure) -> None:
+            self._log.warn("{complaint}: {why}", complaint=complaint, why=failure.getErrorMessage())
+
+        return ending.addTimeout(SHUTDOWN_SECONDS, self._reactor, too_late).addErrback(failed)
 
     def _handle(self, number: int, act: Callable[[], Deferred[None]]) -> None:
         def heard(_: int, __: object) -> None:

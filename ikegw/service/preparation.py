@@ -1,16 +1,18 @@
 """From files to what a gateway can be made of: the same way at the start and at a reload, and nothing running is touched."""
 
+from ipaddress import summarize_address_range
 from pathlib import Path
 from typing import cast
 
 from attrs import field, frozen
 
 from ikegw.addresses.pool import Pool, PoolAddresses
-from ikegw.addresses.space import Range
+from ikegw.addresses.space import Network, Range
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.loading import load_credentials
 from ikegw.config import Config, ConfigurationError, load
 from ikegw.config.settings import DataPlaneChoice
+from ikegw.paths import Address
 
 
 @frozen
@@ -42,11 +44,17 @@ def prepare(path: Path) -> Prepared:
         config.directories.private_keys,
         [(key.identities, key.secret) for key in config.shared_keys],
     )
-    pools = tuple(Pool(pool.name, cast(tuple[Range, ...], pool.ranges), pool.dns) for pool in config.pools)
+    pools = tuple(Pool(pool.name, tuple(map(_block, pool.ranges)), pool.dns) for pool in config.pools)
     problems = [*map(str, loaded.problems), *_not_of_this_build(config), *_refusal_of(pools)]
     if problems:
         raise Unusable(tuple(problems))
     return Prepared(config, loaded.credentials, pools)
+
+
+def _block(addresses: tuple[Address, Address]) -> Network | Range:
+    """Give a whole network as such: its own address and its broadcast address are not for clients."""
+    networks: list[Network] = list(summarize_address_range(*addresses))
+    return networks[0] if len(networks) == 1 else cast(Range, addresses)
 
 
 def _not_of_this_build(config: Config) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ikegw.auth.credentials import Credentials
 from ikegw.config import Changes, changes
 from ikegw.service.assembly import Assembled, gate_limits, journal_settings
 from ikegw.service.preparation import Prepared
@@ -14,7 +15,7 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     """
     new = prepared.config
     found = changes(assembled.prepared.config, new)
-    credentials_changed = prepared.credentials != assembled.prepared.credentials
+    other_files = _files(prepared.credentials) != _files(assembled.prepared.credentials)
     assembled.authenticator.credentials = prepared.credentials
     if found.pools:
         assembled.addresses.reload(prepared.pools)
@@ -25,10 +26,22 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     if found.connections or found.reordered:
         assembled.gateway.reload(new.connections)
     assembled.prepared = prepared
-    return tuple(_told(found, credentials_changed)) or ("reloaded: nothing changed",)
+    return tuple(_told(found, other_files)) or ("reloaded: nothing changed",)
 
 
-def _told(found: Changes, credentials_changed: bool) -> Iterator[str]:
+def _files(credentials: Credentials) -> tuple[object, ...]:
+    """Give what the credential directories hold, in a form that compares; shared keys are the configuration's."""
+    return (
+        {
+            name: [each.der for each in certificates]
+            for name, certificates in credentials.certificates.items()
+        },
+        {name: [each.der for each in certificates] for name, certificates in credentials.authorities.items()},
+        credentials.private_keys.keys(),
+    )
+
+
+def _told(found: Changes, other_files: bool) -> Iterator[str]:
     for what, difference in (
         ("connection", found.connections),
         ("pool", found.pools),
@@ -40,8 +53,8 @@ def _told(found: Changes, credentials_changed: bool) -> Iterator[str]:
                 yield f"reloaded: {what}{'s' if len(names) > 1 else ''} {verb}: {', '.join(names)}"
     if found.reordered:
         yield "reloaded: connections stand in another order"
-    if credentials_changed and not found.shared_keys:
-        yield "reloaded: certificates or keys changed"
+    if other_files:
+        yield "reloaded: certificates, authorities or private keys changed"
     for name in found.applied:
         yield f"reloaded: {name} changed"
     for name in found.restart:

@@ -1,0 +1,213 @@
+"""The service from start to stop: two gateways on loopback, over real sockets, with modelled data planes."""
+
+import os
+import signal
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import Deferred, fail
+
+from ikegw.dataplane.memory import MemoryPlane
+from ikegw.ports import DataPlaneError
+
+GATEWAY = """
+[connections.road]
+pools = ["clients"]
+[connections.road.local]
+auth = "psk"
+id = "gw.example.org"
+[connections.road.remote]
+auth = "psk"
+id = "*@example.org"
+[connections.road.children.net]
+local_ts = ["10.1.0.0/16"]
+[pools.clients]
+addrs = ["10.9.0.0/24"]
+"""
+
+CLIENT = """
+[connections.home]
+remote_addrs = ["127.0.0.1"]
+remote_port = {ike}
+remote_nat_t_port = {nat_t}
+vips = ["0.0.0.0"]
+[connections.home.local]
+auth = "psk"
+id = "alice@example.org"
+[connections.home.remote]
+auth = "psk"
+id = "gw.example.org"
+[connections.home.children.net]
+remote_ts = ["10.1.0.0/16"]
+start_action = "start"
+"""
+
+OTHER = """
+[connections.other.local]
+auth = "psk"
+[connections.other.remote]
+auth = "psk"
+[connections.other.children.all]
+"""
+
+Story = Generator[Any, Any, None]
+
+
+@pytest.fixture
+def pair(place: Callable[[str, str], Any]) -> tuple[Any, Any]:
+    """A gateway that is made, and a client that is configured to call it."""
+    gateway, client = place("gateway", "127.0.0.1"), place("client", "127.0.0.2")
+    gateway.write(GATEWAY)
+    gateway.make()
+    ike, nat_t = gateway.ports
+    client.write(CLIENT.format(ike=ike, nat_t=nat_t))
+    return gateway, client
+
+
+@pytest_twisted.inlineCallbacks
+def test_a_client_connects_is_shown_and_leaves_nothing_behind(pair: tuple[Any, Any], log: Any) -> Story:
+    gateway, client = pair
+    gateway.service.startService()
+    assert any(line.startswith("listening on 127.0.0.1:") for line in log.lines)
+    assert (
+        "data plane: memory: a model that carries no packets (auto: this version has no other)" in log.lines
+    )
+    assert (
+        "connection road: *@example.org by shared key from any address; we are gw.example.org; "
+        "net 10.1.0.0/16 === dynamic" in log.lines
+    )
+    up = log.line("road[1] net up: 10.1.0.0/16 === 10.9.0.1/32")
+    client.make().startService()
+    yield up
+    assert any("road[1] up: alice@example.org at 127.0.0.2:" in line for line in log.lines)
+    assert "road[1] lent 10.9.0.1 to alice@example.org" in log.lines
+
+    yield gateway.service.show()
+    table = log.lines[-6:]
+    assert table[0] == "IKE SAs: 1, of which half open: 0"
+    assert table[1].startswith("  road[1] SM_MATURE, responder, up 0s: gw.example.org at 127.0.0.1:")
+    assert table[1].endswith("lent 10.9.0.1")
+    assert "received 0 B in 0 packets, sent 0 B in 0 packets" in table[2]
+    assert "ike-up 1" in table[3]
+    assert "pool clients: 1 of" in table[5]
+
+    yield client.service.stopService()
+    assert any(line.startswith("road[1] down: alice@example.org") for line in log.lines)
+    assert gateway.service.assembled.gateway.listing() == []
+    assert gateway.service.assembled.addresses.usage()[0].lent == 0
+    assert SECRET not in "\n".join(log.lines)
+
+
+SECRET = "a shared key of some length"
+
+
+@pytest_twisted.inlineCallbacks
+def test_a_bad_file_tells_every_problem_and_touches_nothing(pair: tuple[Any, Any], log: Any) -> Story:
+    gateway, _ = pair
+    gateway.service.startService()
+    before = gateway.service.assembled.prepared
+    gateway.main.write_text(GATEWAY.replace("psk", "pks").replace("pools =", "poolz ="))
+    yield gateway.service.reload()
+    assert gateway.service.assembled.prepared is before
+    problems = [line for line in log.lines if "ikegw.toml:" in line]
+    assert len(problems) >= 3
+    assert log.lines[-1] == "not reloaded: the configuration above stays unused, the running one goes on"
+
+
+@pytest_twisted.inlineCallbacks
+def test_a_reload_ends_only_the_connection_that_changed(pair: tuple[Any, Any], log: Any) -> Story:
+    gateway, client = pair
+    gateway.service.startService()
+    up = log.line("road[1] net up")
+    client.make().startService()
+    yield up
+
+    gateway.main.write_text(GATEWAY + OTHER)
+    yield gateway.service.reload()
+    assert log.lines[-1] == "reloaded: connection added: other"
+    assert len(gateway.service.assembled.gateway.listing()) == 1
+
+    gateway.main.write_text(GATEWAY)
+    yield gateway.service.reload()
+    assert log.lines[-1] == "reloaded: connection removed: other"
+    yield gateway.service.reload()
+    assert log.lines[-1] == "reloaded: nothing changed"
+    assert len(gateway.service.assembled.gateway.listing()) == 1
+
+    down = log.line("road[1] down")
+    gateway.main.write_text(GATEWAY.replace("10.1.0.0/16", "10.2.0.0/16"))
+    yield gateway.service.reload()
+    assert "reloaded: connection changed: road" in log.lines
+    yield down
+
+
+@pytest_twisted.inlineCallbacks
+def test_a_reload_changes_limits_log_pools_and_keys_and_says_what_must_wait(
+    pair: tuple[Any, Any], log: Any
+) -> Story:
+    gateway, _ = pair
+    gateway.service.startService()
+    more = (
+        '[limits]\ncookie_threshold = 7\n[log]\nlevel = "warn"\nstates = false\n'
+        '[listen]\naddresses = ["127.0.0.3"]\n' + GATEWAY.replace("10.9.0.0/24", "10.9.0.0/25")
+    )
+    gateway.write(more, secret="another shared key, also long")
+    yield gateway.service.reload()
+    assembled = gateway.service.assembled
+    assert assembled.admission.limits.cookie_total == 7
+    assert assembled.addresses.usage()[0].size == 126
+    assert assembled.authenticator.credentials is assembled.prepared.credentials
+    assert log.lines[-5:] == [
+        "reloaded: pool changed: clients",
+        "reloaded: shared key changed: key",
+        "reloaded: limits changed",
+        "reloaded: logging changed",
+        "not reloaded: listen changed, which takes effect when ikegw is started anew",
+    ]
+
+
+@pytest_twisted.inlineCallbacks
+def test_signals_reload_and_show(pair: tuple[Any, Any], log: Any) -> Story:
+    gateway, _ = pair
+    before = signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGUSR1)
+    gateway.service.startService()
+    reloaded = log.line("reloaded: nothing changed")
+    os.kill(os.getpid(), signal.SIGHUP)
+    yield reloaded
+    shown = log.line("IKE SAs: 0")
+    os.kill(os.getpid(), signal.SIGUSR1)
+    yield shown
+    yield gateway.service.stopService()
+    assert (signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGUSR1)) == before
+
+
+def test_a_data_plane_that_cannot_start_is_told_and_fails(
+    pair: tuple[Any, Any], log: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: MemoryPlane, listener: object) -> Deferred[None]:
+        return fail(DataPlaneError("cannot make a TUN device: /dev/net/tun is missing"))
+
+    monkeypatch.setattr(MemoryPlane, "start", refuse)
+    gateway, _ = pair
+    gateway.service.startService()
+    assert log.lines[-1:] == ["cannot start: cannot make a TUN device: /dev/net/tun is missing"]
+    assert gateway.failures == ["failed"]
+
+
+@pytest_twisted.inlineCallbacks
+def test_a_peer_that_does_not_answer_does_not_keep_us_from_stopping(
+    pair: tuple[Any, Any], log: Any, monkeypatch: pytest.MonkeyPatch
+) -> Story:
+    gateway, client = pair
+    gateway.service.startService()
+    up = log.line("road[1] net up")
+    client.make().startService()
+    yield up
+    monkeypatch.setattr("ikegw.service.gateway_service.SHUTDOWN_SECONDS", 0.01)
+    yield client.service.assembled.transport.stop()
+    stopped = gateway.service.stopService()
+    yield stopped
+    assert any(line.startswith("not every SA could be deleted in order") for line in log.lines)
+    yield client.service.stopService()
