@@ -20,6 +20,7 @@ OURS = (
     | {"config": VALUES | {"wire", "crypto", "policy"}}
     | dict.fromkeys(SPINE, VALUES | PURE | SPINE)
     | dict.fromkeys(DOORS, VALUES | PURE | {"ports"})
+    | {"control": VALUES | PURE | {"ports", "auth"}}  # `ikegwctl check` reads credentials as the gateway does
     | {"service": VALUES | PURE | SPINE | DOORS, "testing": VALUES | PURE | SPINE | DOORS}
 )
 SPINES_TWISTED = (

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from ikegw.config.problems import Problem
 from ikegw.config.reading import Section
 from ikegw.config.settings import (
     Config,
@@ -22,7 +23,7 @@ from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, RemoteA
 T = TypeVar("T")
 
 
-def build(root: Section, path: Path, directories: Directories) -> Config:
+def build(root: Section, path: Path, directories: Directories, warnings: Iterable[Problem]) -> Config:
     """The configuration; every section must be whole."""
     listen, plane, limits = root.tables["listen"], root.tables["data_plane"], root.tables["limits"]
     log = root.tables["log"]
@@ -46,6 +47,7 @@ def build(root: Section, path: Path, directories: Directories) -> Config:
         ),
         tuple(_pool(section) for section in root.named["pools"].values()),
         tuple(_shared_key(section) for section in root.tables["secrets"].named["ike"].values()),
+        tuple(sorted(warnings)),
     )
 
 
@@ -59,7 +61,6 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
         proposals=_flat(section["proposals"]),
         local_addresses=_networks(section["local_addrs"]),
         remote_addresses=_networks(section["remote_addrs"]),
-        local_port=section["local_port"],
         remote_port=section["remote_port"],
         remote_nat_t_port=section["remote_nat_t_port"],
         pools=tuple(section["pools"]),

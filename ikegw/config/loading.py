@@ -12,12 +12,11 @@ def load(path: Path) -> Config:
     path = Path(path)
     directories = directories_beside(path)
     found = sources.read(path)
-    root, problems = reading.read(found.tree)
-    problems += found.problems
-    problems += rules.check(root, directories, found.incomplete)
+    read = reading.read(found.tree)
+    problems = [*found.problems, *read.problems, *rules.check(read.root, directories, found.incomplete)]
     if problems:
         raise ConfigurationError(problems)
-    return building.build(root, path, directories)
+    return building.build(read.root, path, directories, read.warnings)
 
 
 def directories_beside(path: Path) -> Directories:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from ikegw.config.kinds import Kind, NotThat
 from ikegw.config.problems import Place, Problem
@@ -54,15 +54,26 @@ class Section:
         return not self.failed & set(names)
 
 
-def read(tree: Branch) -> tuple[Section, list[Problem]]:
-    """Read the whole tree; the problems are all that can be seen in one value or name alone."""
+@frozen
+class Read:
+    """The whole tree as sections. `problems` are all that can be seen in one value or name alone."""
+
+    root: Section
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def read(tree: Branch) -> Read:
+    """Read the whole tree."""
     reading = _Reading()
-    return reading.table(SCHEMA, tree, ()), reading.problems
+    root = reading.table(SCHEMA, tree, ())
+    return Read(root, tuple(reading.problems), tuple(reading.warnings))
 
 
 @define
 class _Reading:
     problems: list[Problem] = field(factory=list)
+    warnings: list[Problem] = field(factory=list)
 
     def tell(self, place: Place, path: tuple[str, ...], text: str) -> None:
         self.problems.append(Problem(place, ".".join(path), text))
@@ -110,6 +121,10 @@ class _Reading:
             node = None
         elif node is not None:
             section.places[key.name] = node.place
+            if key.later:
+                self.warnings.append(
+                    Problem(node.place, ".".join(path), "without effect in this version of ikegw")
+                )
             if self._value(key, node, section):
                 return
             section.failed.add(key.name)

@@ -26,7 +26,7 @@ Credentials are files in directories beside `ikegw.toml`, PEM or DER, found by t
 | --- | --- |
 | `certs/` | our certificates, with their intermediates; and certificates of peers that are trusted by themselves |
 | `ca/` | the authorities that we trust |
-| `crl/` | revocation lists |
+| `crl/` | revocation lists (not read by this version) |
 | `private/` | our private keys, readable by nobody else |
 
 `ikegwctl check /etc/ikegw/ikegw.toml` tells every problem at once, each with its file and line, and touches nothing that runs:
@@ -91,7 +91,8 @@ def _sections() -> Iterator[str]:
 
 def _row(key: Key) -> str:
     value = ("list of: " if key.kind.listed else "") + key.kind.expected
-    cells = (f"`{key.name}`", value, _default(key), key.doc)
+    doc = f"{key.doc} *Without effect in this version.*" if key.later else key.doc
+    cells = (f"`{key.name}`", value, _default(key), doc)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 

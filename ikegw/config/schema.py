@@ -16,13 +16,17 @@ from ikegw.policy.connections import AuthKind, DpdAction, SendCertificate, Start
 
 @frozen
 class Key:
-    """One key: its default is written as in a file; None means that there is none, and `doc` says what follows."""
+    """One key: its default is written as in a file; None means that there is none, and `doc` says what follows.
+
+    `later`: it is read and checked, but has no effect in this version.
+    """
 
     name: str
     kind: Kind
     default: object
     doc: str
     required: bool = False
+    later: bool = False
 
 
 @frozen
@@ -209,9 +213,9 @@ CHILD: Final = Table(
             "none",
             "When loaded: wait for the peer, connect at once, or when traffic comes (`trap`).",
         ),
-        Key("close_action", one_of(StartAction), "none", "The same when the peer closed it."),
-        Key("dpd_action", one_of(DpdAction), "clear", "When the peer no longer answers."),
-        Key("rekey_time", kinds.DURATION, "1h", "When its keys are renewed; 0 for never."),
+        Key("close_action", one_of(StartAction), "none", "The same when the peer closed it.", later=True),
+        Key("dpd_action", one_of(DpdAction), "clear", "When the peer no longer answers.", later=True),
+        Key("rekey_time", kinds.DURATION, "1h", "When its keys are renewed; 0 for never.", later=True),
         Key(
             "life_time",
             kinds.DURATION,
@@ -223,12 +227,14 @@ CHILD: Final = Table(
             kinds.DURATION,
             None,
             "How much earlier at most, at random, keys are renewed; default 10 % of `rekey_time`.",
+            later=True,
         ),
         Key(
             "rekey_bytes",
             kinds.OCTETS,
             0,
             "Renew the keys after so many octets in one direction; 0: without limit.",
+            later=True,
         ),
         Key("life_bytes", kinds.OCTETS, None, "End after so many; default 10 % above `rekey_bytes`."),
         Key(
@@ -236,6 +242,7 @@ CHILD: Final = Table(
             kinds.COUNT,
             0,
             "Renew the keys after so many packets in one direction; 0: without limit.",
+            later=True,
         ),
         Key("life_packets", kinds.COUNT, None, "End after so many; default 10 % above `rekey_packets`."),
         Key(
@@ -264,7 +271,6 @@ CONNECTION: Final = Table(
             ["%any"],
             "Where the peer may come from; to open it ourselves, exactly one address.",
         ),
-        Key("local_port", kinds.PORT, 500, "Our port when we open it."),
         Key("remote_port", kinds.PORT, 500, "The peer's port when we open it."),
         Key("remote_nat_t_port", kinds.PORT, 4500, "The peer's NAT-T port when we open it."),
         Key("proposals", listed(kinds.IKE_PROPOSAL), ["default"], "Algorithms of IKE, the preferred first."),
@@ -287,18 +293,22 @@ CONNECTION: Final = Table(
             "Find NATs between the peers and pass them by UDP (RFC 7296 §2.23).",
         ),
         Key("encap", kinds.BOOLEAN, False, "Carry ESP in UDP though there is no NAT."),
-        Key("mobike", kinds.BOOLEAN, True, "Let the peer move to another address (RFC 4555)."),
-        Key("fragmentation", kinds.BOOLEAN, True, "Cut large messages within IKE (RFC 7383)."),
+        Key("mobike", kinds.BOOLEAN, True, "Let the peer move to another address (RFC 4555).", later=True),
+        Key("fragmentation", kinds.BOOLEAN, True, "Cut large messages within IKE (RFC 7383).", later=True),
         Key(
             "unique",
             one_of(Unique),
             "replace",
             "When the same identity connects again: replace the old IKE SA, keep both, refuse the new one, or never look.",
         ),
-        Key("send_cert", one_of(SendCertificate), "ifasked", "When we send our certificate."),
+        Key("send_cert", one_of(SendCertificate), "ifasked", "When we send our certificate.", later=True),
         Key("keep_ike", kinds.BOOLEAN, False, "Keep the IKE SA though its first tunnel could not be had."),
         Key(
-            "keyingtries", integer(0, 1_000_000), 1, "How often to begin anew before giving up; 0: for ever."
+            "keyingtries",
+            integer(0, 1_000_000),
+            1,
+            "How often to begin anew before giving up; 0: for ever.",
+            later=True,
         ),
         Key(
             "retransmit_timeout",
@@ -326,6 +336,7 @@ CONNECTION: Final = Table(
             kinds.DURATION,
             "60s",
             "Ask whether the peer is alive after so long without a word of it; 0: never.",
+            later=True,
         ),
         Key(
             "keep_alive",
@@ -333,20 +344,28 @@ CONNECTION: Final = Table(
             "20s",
             "Keep the NAT in front of us open with a packet this often; 0: never.",
         ),
-        Key("rekey_time", kinds.DURATION, "4h", "When the keys of IKE are renewed; 0 for never."),
+        Key("rekey_time", kinds.DURATION, "4h", "When the keys of IKE are renewed; 0 for never.", later=True),
         Key(
             "over_time",
             kinds.DURATION,
             None,
             "How long after that it ends if they were not; default 10 % of it.",
+            later=True,
         ),
         Key(
             "rand_time",
             kinds.DURATION,
             None,
             "How much earlier at most, at random, they are renewed; default 10 %.",
+            later=True,
         ),
-        Key("reauth_time", kinds.DURATION, "0", "When the peers prove themselves anew; 0 for never."),
+        Key(
+            "reauth_time",
+            kinds.DURATION,
+            "0",
+            "When the peers prove themselves anew; 0 for never.",
+            later=True,
+        ),
     ),
     (LOCAL, REMOTE, CHILD),
     named=True,
@@ -400,6 +419,7 @@ SECRETS: Final = Table("secrets", "What nobody else may know.", (), (SHARED_KEY,
 SCHEMA: Final = Table("", "", (), (LISTEN, DATA_PLANE, LIMITS, LOG, CONTROL, CONNECTION, POOL, SECRETS))
 
 NOT_OURS: Final = {
+    "local_port": "our port is listen.port; leave it out",
     "version": "ikegw speaks IKEv2 only; leave it out",
     "aggressive": "that is IKEv1; leave it out",
     "mode": "ikegw makes tunnels only; leave it out",

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from ikegw.config.problems import Problem
 from ikegw.policy.connections import Connection
 from ikegw.policy.identities import IdentityPattern
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+Range = tuple[IPv4Address, IPv4Address] | tuple[IPv6Address, IPv6Address]
 
 
 class DataPlaneChoice(Enum):
@@ -90,7 +92,7 @@ class Pool:
     """Addresses to lend to peers; each range is its first and last address. `subnets` are told to clients as reachable."""
 
     name: str
-    ranges: tuple[tuple[Address, Address], ...]
+    ranges: tuple[Range, ...]
     dns: tuple[Address, ...] = ()
     subnets: tuple[Network, ...] = ()
 
@@ -106,7 +108,7 @@ class SharedKey:
 
 @frozen
 class Config:
-    """All of it. `path` is the main file."""
+    """All of it. `path` is the main file; `warnings` tell what is written there and does not have the effect that one expects."""
 
     path: Path
     directories: Directories
@@ -118,6 +120,7 @@ class Config:
     connections: tuple[Connection, ...] = ()
     pools: tuple[Pool, ...] = ()
     shared_keys: tuple[SharedKey, ...] = ()
+    warnings: tuple[Problem, ...] = field(default=(), eq=False)
 
     def connection(self, name: str) -> Connection | None:
         """The connection of that name."""

@@ -1,1 +1,1 @@
-
+"""What an operator asks of ikegw and tells it: `ikegwctl`."""

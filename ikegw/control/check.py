@@ -1,0 +1,161 @@
+"""`ikegwctl check`: a configuration and its credentials, judged without a daemon and without touching one.
+
+Problems keep ikegw from starting or a connection from ever working; warnings are for the operator to know.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from ikegw.auth.certificates import X509, carries
+from ikegw.auth.credentials import Credentials
+from ikegw.auth.loading import load_credentials
+from ikegw.auth.own import OwnCertificate, named
+from ikegw.config import Config, ConfigurationError, load
+from ikegw.policy.connections import AuthKind, Connection
+from ikegw.policy.identities import display
+
+SOON: Final = timedelta(days=30)
+EXAMPLE_SECRET: Final = b"replace-me"
+"""What the secrets of the shipped example contain."""
+
+
+@frozen
+class Report:
+    """What was found, a line for each thing."""
+
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    summary: str = ""
+
+
+@frozen
+class Finding:
+    """One thing about the credentials."""
+
+    serious: bool
+    text: str
+
+
+def check(path: Path, now: datetime) -> Report:
+    """Read all files of the configuration `path` and judge them as of `now` (with a time zone)."""
+    try:
+        config = load(path)
+    except ConfigurationError as error:
+        return Report(tuple(map(str, error.problems)))
+    directories = config.directories
+    loaded = load_credentials(
+        directories.certificates,
+        directories.authorities,
+        directories.private_keys,
+        [(key.identities, key.secret) for key in config.shared_keys],
+    )
+    found = list(_findings(config, loaded.credentials, now))
+    problems = [*map(str, loaded.problems), *(finding.text for finding in found if finding.serious)]
+    warnings = [*map(str, config.warnings), *(finding.text for finding in found if not finding.serious)]
+    return Report(
+        tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(warnings)), _summary(config, loaded.credentials)
+    )
+
+
+def _findings(config: Config, credentials: Credentials, now: datetime) -> Iterator[Finding]:
+    for key in config.shared_keys:
+        if EXAMPLE_SECRET in key.secret:
+            text = f"secrets.ike.{key.name}: the secret of the shipped example, which everybody knows; replace it"
+            yield Finding(False, text)
+    yield from _revocation_lists(config)
+    for file, (first, *_) in credentials.authorities.items():
+        yield from _validity(f"ca/{file}", first, now, serious=False)
+    for connection in config.connections:
+        if connection.local.kind is AuthKind.PUBKEY:
+            yield from _own(connection, credentials, now)
+        if connection.remote.kind is AuthKind.PUBKEY:
+            yield from _peers(connection, credentials, now)
+
+
+def _revocation_lists(config: Config) -> Iterator[Finding]:
+    directory = config.directories.crls
+    if directory.is_dir() and any(not file.name.startswith((".", "README")) for file in directory.iterdir()):
+        yield Finding(
+            False,
+            f"{directory}: this version reads no revocation lists; a revoked certificate is still accepted",
+        )
+
+
+def _own(connection: Connection, credentials: Credentials, now: datetime) -> Iterator[Finding]:
+    key, local = f"connections.{connection.name}.local", connection.local
+    own = _usable(connection, credentials)
+    for file in local.certificates:
+        if file in credentials.certificates and not any(each.file == file for each in own):
+            title = credentials.certificates[file][0].title
+            yield Finding(
+                True, f"{key}.certs: no key in private/ belongs to certs/{file} ({title}); put it there"
+            )
+    if not own and not local.certificates:
+        whose = f"for {display(local.identity)}" if local.identity else "at all"
+        text = f"{key}: no certificate with a private key {whose}: put them into certs/ and private/, or nobody can connect"
+        yield Finding(False, text)
+    for each in own:
+        yield from _validity(f"certs/{each.file}", each.certificate, now, serious=bool(local.certificates))
+        if local.identity is not None and not carries(each.certificate.names, local.identity):
+            yield Finding(
+                True,
+                f"{key}.id: certs/{each.file} is not for {display(local.identity)}, it names {each.certificate.names_text()}; "
+                "peers would refuse us",
+            )
+
+
+def _usable(connection: Connection, credentials: Credentials) -> tuple[OwnCertificate, ...]:
+    """Our certificates that this connection may show."""
+    local = connection.local
+    if local.certificates:
+        return credentials.own_named(local.certificates)
+    return credentials.own if local.identity is None else named(credentials.own, local.identity)
+
+
+def _peers(connection: Connection, credentials: Credentials, now: datetime) -> Iterator[Finding]:
+    key, remote = f"connections.{connection.name}.remote", connection.remote
+    if not remote.certificates and not credentials.authorities:
+        yield Finding(False, f"{key}: ca/ holds no authority, so no peer's certificate could be trusted")
+    for file in remote.certificates:
+        if file in credentials.certificates:
+            yield from _validity(f"certs/{file}", credentials.certificates[file][0], now, serious=False)
+
+
+def _validity(file: str, certificate: X509, now: datetime, serious: bool) -> Iterator[Finding]:
+    if now > certificate.end:
+        yield Finding(serious, f"{file}: {certificate.title} expired at {_moment(certificate.end)}; renew it")
+    elif now < certificate.start:
+        yield Finding(
+            serious, f"{file}: {certificate.title} is not valid before {_moment(certificate.start)}"
+        )
+    elif certificate.end - now < SOON:
+        yield Finding(
+            False, f"{file}: {certificate.title} expires at {_moment(certificate.end)}; renew it in time"
+        )
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _summary(config: Config, credentials: Credentials) -> str:
+    connections = _count(len(config.connections), "connection", "connections")
+    if config.connections:
+        connections += f" ({', '.join(connection.name for connection in config.connections)})"
+    return ", ".join(
+        (
+            connections,
+            _count(len(config.pools), "pool", "pools"),
+            _count(len(config.shared_keys), "shared key", "shared keys"),
+            _count(len(credentials.own), "certificate of our own", "certificates of our own"),
+            _count(len(credentials.authorities), "authority", "authorities"),
+        )
+    )
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"1 {one}" if number == 1 else f"{number or 'no'} {many}"
