@@ -1,0 +1,236 @@
+"""`ikegwctl check`: every problem at once, with the right lines; and what it says about certificates and keys."""
+
+import re
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from ikegw.control.check import Report, check
+from ikegw.control.command import main
+from ikegw.testing.pki import GATEWAY_USAGES, Authority, Party, Period, write_directory
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+SHIPPED = Path(__file__).parents[2] / "etc" / "ikegw"
+
+ROOT = Authority.root("root", "ecdsa256", Period.around(NOW, 3650))
+GATEWAY = ROOT.issue("gw.ikegw.example", "ecdsa256", usages=GATEWAY_USAGES, period=Period.around(NOW, 365))
+
+CONNECTION = """\
+[connections.rw.local]
+id = "gw.ikegw.example"
+certs = ["gw.pem"]
+[connections.rw.remote]
+[connections.rw.children.net]
+"""
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Callable[..., Report]:
+    def judge(
+        text: str = CONNECTION,
+        parties: dict[str, Party] | None = None,
+        authorities: dict[str, x509.Certificate] | None = None,
+        now: datetime = NOW,
+    ) -> Report:
+        write_directory(
+            tmp_path,
+            {"gw": GATEWAY} if parties is None else parties,
+            {"root": ROOT.certificate} if authorities is None else authorities,
+        )
+        (tmp_path / "ikegw.toml").write_text(text)
+        return check(tmp_path / "ikegw.toml", now)
+
+    return judge
+
+
+TEN_MISTAKES = """\
+[listen]
+port = "five hundred"
+
+[limit]
+half_open = 3
+
+[connections.rw]
+pools = [
+  "clients",
+  "clinets",
+]
+mobike = "no"
+remote_addrs = "vpn.example.org"
+proposals = ["aes256gcm16-prfsha256-x25519",
+             "aes256-sha999-x25519"]
+
+[connections.rw.local]
+auth = "psk"
+identity = "gw"
+
+[connections.rw.remote]
+auth = "psk"
+
+[connections.rw.children.net]
+local_ts = "10.1.0.1/16"
+rekey_tiem = "1h"
+life_time = 90
+
+[pools.clients]
+addrs = "10.3.0.0/24"
+"""
+
+
+def test_ten_mistakes_are_told_at_once_with_their_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "ikegw.toml"
+    file.write_text(TEN_MISTAKES)
+    (tmp_path / "secrets.d").mkdir()
+    secret = tmp_path / "secrets.d" / "s.toml"
+    secret.write_text('[secrets.ike.rw]\nsecret = "x"\n')
+    secret.chmod(0o600)
+    assert main(["check", str(file)]) == 1
+    output = capsys.readouterr()
+    told = [line.removeprefix(f"{file}:").split(": ", 2) for line in output.out.splitlines()]
+    assert [(int(line), key) for line, key, _ in told] == [
+        (2, "listen.port"),
+        (4, "limit"),
+        (10, "connections.rw.pools"),
+        (12, "connections.rw.mobike"),
+        (13, "connections.rw.remote_addrs"),
+        (15, "connections.rw.proposals"),
+        (19, "connections.rw.local.identity"),
+        (25, "connections.rw.children.net.local_ts"),
+        (26, "connections.rw.children.net.rekey_tiem"),
+        (27, "connections.rw.children.net.life_time"),
+    ]
+    texts = [text for _, _, text in told]
+    assert "did you mean limits?" in texts[1]
+    assert "there is no pool 'clinets'" in texts[2]
+    assert "sha999" in texts[5]
+    assert "did you mean 10.1.0.0/16?" in texts[7]
+    assert "did you mean rekey_time?" in texts[8]
+    assert output.err == f"{file}: 10 problems; ikegw would not start with it.\n"
+
+
+def test_a_good_configuration_is_fine(judge: Callable[..., Report]) -> None:
+    assert judge() == Report(
+        (), (), "1 connection (rw), no pools, no shared keys, 1 certificate of our own, 1 authority"
+    )
+
+
+def test_the_exit_status_of_a_good_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "ikegw.toml"
+    file.write_text("")
+    assert main(["check", str(file)]) == 0
+    assert capsys.readouterr().out == (
+        f"{file} is fine: no connections, no pools, no shared keys, no certificates of our own, no authorities.\n"
+    )
+
+
+def test_the_shipped_example_is_fine_once_its_secrets_are_closed(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "ikegw")
+    file = tmp_path / "ikegw" / "ikegw.toml"
+    secret = tmp_path / "ikegw" / "secrets.d" / "example.toml"
+    secret.chmod(0o644)
+    (problem,) = check(file, NOW).problems
+    assert "everybody on this host can read it" in problem
+    secret.chmod(0o600)
+    report = check(file, NOW)
+    assert report.problems == ()
+    assert any("the secret of the shipped example" in warning for warning in report.warnings)
+    write_directory(tmp_path / "ikegw", {"gw": GATEWAY}, {"root": ROOT.certificate})
+    secret.write_text(secret.read_text().replace("replace-me", "replaced"))
+    report = check(file, NOW)
+    assert (report.problems, report.warnings) == ((), ())
+
+
+def test_every_shipped_comment_that_shows_a_key_shows_it_right(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "ikegw")
+    for file in (tmp_path / "ikegw").rglob("*.toml"):
+        text = re.sub(r"^# (\w+ = )", r"\1", file.read_text(), flags=re.MULTILINE)
+        file.write_text(text.replace('addresses = ["192.0.2.1", "2001:db8::1"]', ""))
+        file.chmod(0o600)
+    shutil.move(tmp_path / "ikegw/conf.d/site.toml.example", tmp_path / "ikegw/conf.d/site.toml")
+    write_directory(
+        tmp_path / "ikegw", {"gw": GATEWAY}, {"ca": ROOT.certificate, "branch-ca": ROOT.certificate}
+    )
+    assert check(tmp_path / "ikegw" / "ikegw.toml", NOW).problems == ()
+
+
+def test_a_certificate_without_its_key(judge: Callable[..., Report], tmp_path: Path) -> None:
+    judge()
+    (tmp_path / "private" / "gw.pem").unlink()
+    report = check(tmp_path / "ikegw.toml", NOW)
+    assert report.problems == (
+        "connections.rw.local.certs: no key in private/ belongs to certs/gw.pem (certificate C=CH, O=ikegw, "
+        "CN=gw.ikegw.example); put it there",
+    )
+
+
+def test_a_key_that_the_world_can_read(judge: Callable[..., Report], tmp_path: Path) -> None:
+    judge()
+    (tmp_path / "private" / "gw.pem").chmod(0o644)
+    problems = check(tmp_path / "ikegw.toml", NOW).problems
+    assert problems[0] == f"{tmp_path}/private/gw.pem: everybody on this host can read it: chmod 0600"
+
+
+def test_files_that_do_not_parse(judge: Callable[..., Report], tmp_path: Path) -> None:
+    judge()
+    (tmp_path / "certs" / "gw.pem").write_text(
+        "-----BEGIN CERTIFICATE-----\nrubbish\n-----END CERTIFICATE-----\n"
+    )
+    (tmp_path / "private" / "gw.pem").write_text("rubbish")
+    problems = "\n".join(check(tmp_path / "ikegw.toml", NOW).problems)
+    assert f"{tmp_path}/certs/gw.pem: " in problems
+    assert f"{tmp_path}/private/gw.pem: not a private key" in problems
+    assert "rubbish" not in problems
+
+
+def test_certificates_out_of_date(judge: Callable[..., Report]) -> None:
+    expired = judge(now=NOW + timedelta(days=400))
+    assert expired.problems == (
+        "certs/gw.pem: certificate C=CH, O=ikegw, CN=gw.ikegw.example expired at 2027-06-01 12:00 UTC; renew it",
+    )
+    early = judge(now=NOW - timedelta(days=2))
+    assert early.problems[0].endswith("is not valid before 2026-05-31 12:00 UTC")
+    assert early.warnings[0].startswith("ca/root.pem: ")
+    soon = judge(now=NOW + timedelta(days=350))
+    assert soon.problems == ()
+    assert soon.warnings[0].endswith("expires at 2027-06-01 12:00 UTC; renew it in time")
+
+
+def test_a_certificate_for_somebody_else(judge: Callable[..., Report]) -> None:
+    other = ROOT.issue("other.example", "ecdsa256", usages=GATEWAY_USAGES)
+    (problem,) = judge(parties={"gw": other}).problems
+    assert problem.startswith("connections.rw.local.id: certs/gw.pem is not for gw.ikegw.example, it names ")
+    assert "other.example; peers would refuse us" in problem
+    report = judge(CONNECTION.replace('certs = ["gw.pem"]', ""), parties={"gw": other})
+    assert report.problems == ()
+    assert "no certificate with a private key for gw.ikegw.example" in report.warnings[0]
+
+
+def test_nobody_to_trust(judge: Callable[..., Report]) -> None:
+    report = judge(authorities={})
+    assert report.warnings == (
+        "connections.rw.remote: ca/ holds no authority, so no peer's certificate could be trusted",
+    )
+
+
+def test_what_has_no_effect_yet_is_told(judge: Callable[..., Report], tmp_path: Path) -> None:
+    report = judge("[connections.rw]\ndpd_delay = '10s'\n" + CONNECTION)
+    assert report.warnings == (
+        f"{tmp_path}/ikegw.toml:2: connections.rw.dpd_delay: without effect in this version of ikegw",
+    )
+    (tmp_path / "crl").mkdir()
+    (tmp_path / "crl" / "root.crl").touch()
+    assert any("reads no revocation lists" in warning for warning in judge().warnings)
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, status in ((["--help"], 0), ([], 2), (["frobnicate"], 2)):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == status
+    assert "check" in capsys.readouterr().out
