@@ -8,6 +8,7 @@ from typing import Final
 
 from attrs import frozen
 
+from ikegw.policy.selectors import networks_of
 from ikegw.ports import TunnelSa
 from ikegw.wire.selectors import TrafficSelector
 
@@ -44,20 +45,36 @@ def selects(
     return selector.start_port <= port <= selector.end_port
 
 
-def specificity(selector: TrafficSelector) -> tuple[int, int, int]:
-    """What makes one of several matching selectors win: fewer addresses, then a protocol, then fewer ports."""
-    addresses = int(selector.end) - int(selector.start)
-    return (-addresses, 1 if selector.protocol else 0, -abs(selector.end_port - selector.start_port))
+Fit = tuple[int, int, int, int, int]
+"""How well an SA fits: longest remote prefix, longest local prefix, protocol named, fewest remote ports, fewest local ports."""
 
 
-def outbound_match(sa: TunnelSa, packet: InnerPacket) -> tuple[tuple[int, int, int], ...] | None:
+def outbound_match(sa: TunnelSa, packet: InnerPacket) -> Fit | None:
     """How well `sa` fits a packet that leaves through it: greater is better, None: not at all."""
     source, destination = packet.ports or (None, None)
-    remote = [s for s in sa.remote_selectors if selects(s, packet.destination, packet.protocol, destination)]
-    local = [s for s in sa.local_selectors if selects(s, packet.source, packet.protocol, source)]
-    if not remote or not local:
-        return None
-    return max(map(specificity, remote)), max(map(specificity, local))
+    fits = [
+        (
+            _prefix(remote, packet.destination),
+            _prefix(local, packet.source),
+            1 if remote.protocol or local.protocol else 0,
+            -_span(remote),
+            -_span(local),
+        )
+        for remote in sa.remote_selectors
+        if selects(remote, packet.destination, packet.protocol, destination)
+        for local in sa.local_selectors
+        if selects(local, packet.source, packet.protocol, source)
+    ]
+    return max(fits, default=None)
+
+
+def _prefix(selector: TrafficSelector, address: IPv4Address | IPv6Address) -> int:
+    """The prefix length of that network among the selector's which holds the address: a range is cut into networks."""
+    return next(network.prefixlen for network in networks_of(selector) if address in network)
+
+
+def _span(selector: TrafficSelector) -> int:
+    return max(selector.end_port - selector.start_port, 0)
 
 
 def inbound_allowed(sa: TunnelSa, packet: InnerPacket) -> bool:

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
 from ikegw.dataplane.admission import check_installable
-from ikegw.dataplane.matching import InnerPacket, inbound_allowed, outbound_match
+from ikegw.dataplane.matching import Fit, InnerPacket, inbound_allowed, outbound_match
 from ikegw.dataplane.spis import SpiSpace
 from ikegw.paths import Path
 from ikegw.ports import (
@@ -169,7 +169,7 @@ class MemoryPlane:
 
     def send(self, packet: InnerPacket) -> EspDatagram | None:
         """The ESP packet that would leave, or None where no SA takes it (it is dropped, never sent in the clear)."""
-        best: tuple[tuple[tuple[tuple[int, int, int], ...], int], _Installed] | None = None
+        best: tuple[tuple[Fit, int], _Installed] | None = None
         for entry in self._installed.values():
             fit = outbound_match(entry.sa, packet)
             if fit is not None and (best is None or (fit, entry.age) > best[0]):
