@@ -83,15 +83,15 @@ class UdpTransport:
         """Give the NAT-T port of this local address (`ports.Transport.nat_t_port`)."""
         return self._nat_t_ports.get(path.local.address, NAT_T_PORT)
 
-    def source(self, remote: Address, own: Address | None = None) -> Endpoint | None:
-        """Choose where to call `remote` from: `own` if given, else the address that the route to it prefers.
+    def source(self, remote: Address, wanted: Address | None = None) -> Endpoint | None:
+        """Choose where to call `remote` from: `wanted` if given, else the address that the route to it prefers.
 
         None if we listen on nothing that fits; where the route prefers an address that we do not listen on, the first
         of its family that we do.
         """
         ours = {e.address: e for e, each in self._sockets.items() if not each.is_nat_t}
-        if own is not None:
-            return ours.get(own)
+        if wanted is not None:
+            return ours.get(wanted)
         same_family = [e for e in ours.values() if e.address.version == remote.version]
         if not same_family:
             return None

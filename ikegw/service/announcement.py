@@ -18,8 +18,8 @@ def announcement(assembled: Assembled) -> Iterator[str]:
     yield f"ikegw {__version__}, configured by {config.path}"
     yield f"listening on {', '.join(map(str, assembled.transport.endpoints()))}"
     chosen = config.data_plane.choice
-    why = "this version has no other" if chosen is DataPlaneChoice.AUTO else "as configured"
-    yield f"data plane: {assembled.plane.plane.description} ({chosen.value}: {why})"
+    why = "auto: this version has no other" if chosen is DataPlaneChoice.AUTO else "as configured"
+    yield f"data plane: {assembled.plane.kind} ({why})"
     yield from map(connection_line, config.connections)
     if not config.connections:
         yield "no connection is configured: nobody can connect"

@@ -27,14 +27,18 @@ from ikegw.service.preparation import Prepared
 
 @frozen
 class Plane:
-    """A data plane that is not started yet. `reads_nat_t`: it reads the NAT-T sockets and hands on the IKE messages."""
+    """A data plane that is not started yet, and what kind it is, for the operator.
+
+    `reads_nat_t`: it reads the NAT-T sockets itself and hands on the IKE messages.
+    """
 
     plane: DataPlane
+    kind: str
     reads_nat_t: bool
 
 
-MakePlane = Callable[[Any, Config, tuple[IkeSocket, ...], Received], Plane]
-"""Made of: the reactor, the configuration, the NAT-T sockets, and whom to hand IKE messages to."""
+MakePlane = Callable[[Any, Config, tuple[IkeSocket, ...], Received, Callable[[str], None]], Plane]
+"""Made of: the reactor, the configuration, the NAT-T sockets, whom to hand IKE messages to, and whom to tell why it died."""
 
 
 @define(eq=False)
@@ -58,6 +62,7 @@ def assemble(
     sockets: tuple[IkeSocket, ...],
     log: Logger,
     make_plane: MakePlane,
+    plane_lost: Callable[[str], None],
 ) -> Assembled:
     """Make all parts and join them; nothing is started. The sockets belong to the transport from now on."""
     config = prepared.config
@@ -68,6 +73,7 @@ def assemble(
         transport.nat_t_sockets(),
         # The gateway needs the data plane and the data plane the gateway: whoever hears first asks for it late.
         lambda path, octets: gateway.datagram_received(path, octets),
+        plane_lost,
     )
     addresses = PoolAddresses(prepared.pools)
     authenticator = Authenticator(prepared.credentials, lambda: datetime.now(UTC), deferToThread)

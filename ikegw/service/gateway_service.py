@@ -22,7 +22,7 @@ SHUTDOWN_SECONDS = 5.0
 
 
 class GatewayService(Service):
-    """One gateway. `failed` is called when it cannot start, after the log says why."""
+    """One gateway. `failed` is called when it cannot start or go on, after the log says why."""
 
     name = "ikegw"
 
@@ -38,10 +38,13 @@ class GatewayService(Service):
         self._log = Logger(namespace="ikegw")
         self._reactor = reactor
         self._failed = failed
+        self._has_failed = False
         self._slowly = slowly
         self._reloading = DeferredLock()
         self._old_handlers: dict[int, Any] = {}
-        self.assembled: Assembled = assemble(reactor, prepared, sockets, self._log, make_plane)
+        self.assembled: Assembled = assemble(
+            reactor, prepared, sockets, self._log, make_plane, self._plane_lost
+        )
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
         """Say what we are; start the data plane, begin what the configuration wants begun, and listen."""
@@ -87,15 +90,22 @@ class GatewayService(Service):
         if not self.running:
             return
         assembled = self.assembled
+        self._log.info("ready: {description}", description=assembled.plane.plane.description)
         assembled.transport.start(
             self._reactor, assembled.gateway.datagram_received, read_nat_t=not assembled.plane.reads_nat_t
         )
 
     def _cannot_start(self, failure: Failure) -> None:
-        if not self.running:
-            return
-        self._log.critical("cannot start: {reason}", reason=failure.getErrorMessage())
-        self._failed()
+        self._fail(f"cannot start: {failure.getErrorMessage()}")
+
+    def _plane_lost(self, reason: str) -> None:
+        self._fail(f"{reason}: nothing can be carried any more, so ikegw ends")
+
+    def _fail(self, why: str) -> None:
+        if self.running and not self._has_failed:
+            self._has_failed = True
+            self._log.critical("{why}", why=why)
+            self._failed()
 
     def _take_over(self, prepared: Prepared) -> None:
         for line in take_over(self.assembled, prepared):

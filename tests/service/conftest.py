@@ -63,6 +63,7 @@ class Place:
     failures: list[str] = field(factory=list)
     service: GatewayService | None = None
     plane: MemoryPlane | None = None
+    lose: Callable[[str], None] | None = None
 
     @property
     def main(self) -> Path:
@@ -78,9 +79,10 @@ class Place:
         key.chmod(0o600)
 
     def make(self) -> GatewayService:
-        def memory_plane(reactor: Any, *_: object) -> Plane:
+        def memory_plane(reactor: Any, *rest: Any) -> Plane:
+            self.lose = rest[-1]
             self.plane = MemoryPlane(reactor, os.urandom)
-            return Plane(self.plane, reads_nat_t=False)
+            return Plane(self.plane, "model", reads_nat_t=False)
 
         sockets = open_sockets([ip_address(self.address)], 0, 0)
         self.service = GatewayService(

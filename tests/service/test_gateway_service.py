@@ -71,9 +71,8 @@ def test_a_client_connects_is_shown_and_leaves_nothing_behind(pair: tuple[Any, A
     gateway, client = pair
     gateway.service.startService()
     assert any(line.startswith("listening on 127.0.0.1:") for line in log.lines)
-    assert (
-        "data plane: memory: a model that carries no packets (auto: this version has no other)" in log.lines
-    )
+    assert "data plane: model (auto: this version has no other)" in log.lines
+    assert "ready: memory: a model that carries no packets" in log.lines
     assert (
         "connection road: *@example.org by shared key from any address; we are gw.example.org; "
         "net 10.1.0.0/16 === dynamic" in log.lines
@@ -193,6 +192,15 @@ def test_a_data_plane_that_cannot_start_is_told_and_fails(
     gateway, _ = pair
     gateway.service.startService()
     assert log.lines[-1:] == ["cannot start: cannot make a TUN device: /dev/net/tun is missing"]
+    assert gateway.failures == ["failed"]
+
+
+def test_a_data_plane_that_dies_ends_the_gateway_once(pair: tuple[Any, Any], log: Any) -> None:
+    gateway, _ = pair
+    gateway.service.startService()
+    gateway.lose("the data plane process ended")
+    gateway.lose("the data plane process ended")
+    assert log.lines[-1] == "the data plane process ended: nothing can be carried any more, so ikegw ends"
     assert gateway.failures == ["failed"]
 
 
