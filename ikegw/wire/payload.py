@@ -21,10 +21,8 @@ class Payload:
     @abstractmethod
     def encode(self) -> bytes:
         """The body. ValueError or struct.error if a field does not fit its place: our own mistake, never a peer's."""
-        raise NotImplementedError
 
     @classmethod
     @abstractmethod
     def decode(cls, body: bytes, offset: int) -> Self:
         """The value of a body that stands at `offset` in the octets being read; ParseError."""
-        raise NotImplementedError

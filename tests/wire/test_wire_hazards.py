@@ -65,6 +65,11 @@ def test_free5gc_938_an_eap_request_of_length_4(code: int) -> None:
         EapPacket.decode(body)
 
 
+@pytest.mark.parametrize("code", [3, 4])
+def test_an_eap_success_or_failure_carries_nothing(code: int) -> None:
+    assert "of 5 octets" in refused(EAP, eap(code, 1, b"\1")[1]).reason
+
+
 @pytest.mark.parametrize("first", [33, 41, 46, 53, 200, 255])
 def test_free5gc_968_28_octets_that_announce_a_payload(first: int) -> None:
     octets = datagram(INIT, 8, 0, first, b"")

