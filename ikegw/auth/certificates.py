@@ -1,5 +1,7 @@
 """An X.509 certificate as authentication sees it (RFC 5280, RFC 4945): parsed once, whole, into a value."""
 
+import warnings
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from hashlib import sha1
 from ipaddress import IPv4Address, IPv6Address
@@ -7,7 +9,7 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from service_identity import CertificateError
@@ -55,14 +57,7 @@ class X509:
     @classmethod
     def parse(cls, der: bytes) -> "X509":
         """Read the certificate in DER; BadCertificate for whatever is wrong with it."""
-        try:
-            return cls.of(x509.load_der_x509_certificate(der))
-        except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion) as error:
-            raise BadCertificate(f"not a certificate that can be read ({_brief(error)})") from None
-        except (UnsupportedAlgorithm, x509.UnsupportedGeneralNameType) as error:
-            raise BadCertificate(
-                f"the certificate uses something that is not supported ({_brief(error)})"
-            ) from None
+        return read(lambda: [x509.load_der_x509_certificate(der)])[0]
 
     @classmethod
     def of(cls, certificate: x509.Certificate) -> "X509":
@@ -103,6 +98,24 @@ class X509:
     def names_text(self) -> str:
         """Its names for a sentence."""
         return ", ".join(display(name) for name in self.names) or "no name at all"
+
+
+def read(load: Callable[[], Iterable[x509.Certificate]]) -> tuple[X509, ...]:
+    """The parts of the certificates that `load` gives; BadCertificate for whatever is wrong with one of them.
+
+    What the library only warns of (a serial number of zero, a country of five letters) does not concern us: such
+    certificates are about, and a peer must not fill our log with them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return tuple(X509.of(certificate) for certificate in load())
+        except (UnsupportedAlgorithm, x509.UnsupportedGeneralNameType) as error:
+            raise BadCertificate(
+                f"the certificate uses something that is not supported ({_brief(error)})"
+            ) from None
+        except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion, InternalError) as error:
+            raise BadCertificate(f"not a certificate that can be read ({_brief(error)})") from None
 
 
 def key_hash(public_key: PublicKey) -> bytes:
@@ -185,5 +198,9 @@ def _weak_signature(certificate: x509.Certificate) -> str | None:
 
 
 def _brief(error: Exception) -> str:
-    """The library's words, one line of bounded length; they speak of structure, never of content that could be secret."""
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    """The library's words in one line of bounded length, unless they are of its own insides."""
+    text = " ".join(str(error).split())
+    if "PEM" in text:
+        return "its PEM is damaged"
+    inside = isinstance(error, InternalError) or "asn1" in text.lower()
+    return "its DER is damaged" if inside else text[:120] or type(error).__name__

@@ -15,7 +15,7 @@ from attrs import field, frozen
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
-from ikegw.auth.certificates import X509, BadCertificate, PublicKey
+from ikegw.auth.certificates import X509, BadCertificate, PublicKey, read
 from ikegw.auth.errors import AuthenticationError, no_own_material, not_authentic
 from ikegw.auth.periods import validity_problem
 from ikegw.wire.identification import Identity
@@ -92,7 +92,7 @@ class Trust:
         start, end = max(each.start for each in path), min(each.end for each in path)
         return Chain(leaf.subject, path[-1].subject, leaf.public_key, leaf.names, start, end)
 
-    def _path(self, leaf: X509, others: Sequence[X509], unusable: str, now: datetime) -> list[X509]:
+    def _path(self, leaf: X509, others: Sequence[X509], unusable: str, now: datetime) -> tuple[X509, ...]:
         store = crypto.X509Store()  # one for each path: a store's time can be set only once
         store.set_flags(PARTIAL_CHAIN)
         store.set_time(now.astimezone(UTC))
@@ -105,7 +105,7 @@ class Trust:
                 crypto.X509.from_cryptography(leaf.certificate),
                 [*untrusted, *self._intermediates],
             )
-            return [X509.of(each.to_cryptography()) for each in context.get_verified_chain()]
+            return read(lambda: [each.to_cryptography() for each in context.get_verified_chain()])
         except crypto.X509StoreContextError as error:
             self._refuse(error, leaf, unusable, now)
         except crypto.Error:
@@ -118,8 +118,8 @@ class Trust:
     ) -> NoReturn:
         code, _, message = error.errors
         try:
-            culprit = X509.of(error.certificate.to_cryptography())
-        except (ValueError, TypeError, BadCertificate):
+            (culprit,) = read(lambda: [error.certificate.to_cryptography()])
+        except BadCertificate:
             culprit = leaf
         if code in _OUT_OF_TIME and (
             problem := validity_problem(culprit.title, culprit.start, culprit.end, now)

@@ -10,11 +10,11 @@ from typing import TypeVar
 
 from attrs import frozen
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 
-from ikegw.auth.certificates import X509, BadCertificate, key_hash
+from ikegw.auth.certificates import X509, BadCertificate, key_hash, read
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.own import PrivateKey
 from ikegw.auth.shared_keys import SharedKey
@@ -107,16 +107,7 @@ def _files(directory: Path | None, problems: list[Problem]) -> list[Path]:
 def _certificates(octets: bytes) -> tuple[X509, ...]:
     if PEM_MARK not in octets:
         return (X509.parse(octets),)
-    try:
-        return tuple(X509.of(certificate) for certificate in x509.load_pem_x509_certificates(octets))
-    except (
-        ValueError,
-        TypeError,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-        UnsupportedAlgorithm,
-    ):
-        raise BadCertificate("PEM, but not of certificates that can be read") from None
+    return read(lambda: x509.load_pem_x509_certificates(octets))
 
 
 def _authorities(octets: bytes) -> tuple[X509, ...]:
@@ -135,7 +126,11 @@ def _private_key(octets: bytes) -> PrivateKey:
         key = load(octets, password=None)
     except TypeError:
         raise _UnusableFile("the private key is encrypted; store it without a passphrase") from None
-    except (ValueError, UnsupportedAlgorithm):
+    except (
+        ValueError,
+        UnsupportedAlgorithm,
+        InternalError,
+    ):  # the last for a key of another length than its kind's
         raise _UnusableFile(
             "not a private key that can be read (PKCS#8, PKCS#1 or SEC1 in PEM or DER)"
         ) from None

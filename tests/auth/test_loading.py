@@ -1,0 +1,206 @@
+"""Credentials out of directories: every form of file, every problem at once, and no secret in what is told."""
+
+import os
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import dsa, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from ikegw.auth.credentials import Credentials
+from ikegw.auth.errors import AuthenticationError
+from ikegw.auth.loading import LARGEST_FILE, Loaded, load_credentials
+from ikegw.policy.connections import AuthKind, LocalAuth, RemoteAuth
+from ikegw.policy.identities import IdentityPattern, parse_identity
+from ikegw.testing.pki import DemoPki, main, write_directory
+
+from conftest import World  # isort: skip
+
+
+def load(directory: Path) -> Loaded:
+    return load_credentials(directory / "certs", directory / "ca", directory / "private")
+
+
+def put(directory: Path, name: str, octets: bytes, mode: int = 0o600) -> None:
+    file = directory / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(octets)
+    file.chmod(mode)
+
+
+def only_problem(directory: Path) -> str:
+    (problem,) = load(directory).problems
+    return str(problem).removeprefix(f"{directory}/")
+
+
+def test_a_demo_infrastructure_loads_whole(tmp_path: Path, world: World) -> None:
+    DemoPki.make("gw.ikegw.example", ["carol@ikegw.example"], "ed25519", world.now).write(tmp_path)
+    loaded = load(tmp_path)
+    assert loaded.problems == ()
+    assert {own.file for own in loaded.credentials.own} == {"gw.ikegw.example.pem", "carol@ikegw.example.pem"}
+    assert all(len(own.chain) == 1 for own in loaded.credentials.own)
+    assert list(loaded.credentials.authorities) == ["ca.pem"]
+
+
+def test_the_program_writes_what_it_is_asked_for(tmp_path: Path) -> None:
+    main(
+        [
+            str(tmp_path),
+            "--gateway",
+            "vpn.example",
+            "--client",
+            "a@example",
+            "--client",
+            "192.0.2.7",
+            "--apart",
+        ]
+    )
+    for name in ("vpn.example", "a@example", "192.0.2.7"):
+        (own,) = load(tmp_path / name).credentials.own
+        assert parse_identity(name) in own.certificate.names
+        assert (tmp_path / name / "private" / f"{name}.pem").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+@pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+@pytest.mark.parametrize("kind", ["rsa2048", "ecdsa256"])
+def test_every_form_of_private_key(
+    tmp_path: Path, world: World, kind: str, encoding: Encoding, form: PrivateFormat
+) -> None:
+    party = world.root.issue("carol@ikegw.example", kind)
+    put(tmp_path, "certs/carol.crt", party.certificate.public_bytes(encoding))
+    put(tmp_path, "private/any-name.key", party.key.private_bytes(encoding, form, NoEncryption()))
+    loaded = load(tmp_path)
+    assert loaded.problems == ()
+    assert [own.file for own in loaded.credentials.own] == ["carol.crt"]
+
+
+def test_a_chain_in_one_file_goes_out_with_its_certificate(tmp_path: Path, world: World) -> None:
+    write_directory(tmp_path, {"dave": world.below}, {"root": world.root.certificate})
+    (own,) = load(tmp_path).credentials.own
+    assert [payload.data for payload in own.payloads()] == [
+        world.below.der,
+        world.middle.certificate.public_bytes(Encoding.DER),
+    ]
+    assert [each.subject for each in own.chain] == ["C=CH, O=ikegw, CN=Middle", "C=CH, O=ikegw, CN=Root"]
+
+
+def test_directories_that_do_not_exist_are_empty(tmp_path: Path) -> None:
+    loaded = load(tmp_path / "nowhere")
+    assert loaded.problems == ()
+    assert loaded.credentials.own == ()
+    assert load_credentials().problems == ()
+
+
+def test_hidden_files_readme_backups_and_directories_are_left_alone(tmp_path: Path) -> None:
+    for name in (".hidden", "README.md", "gw.pem~", "archive/old.pem"):
+        put(tmp_path, f"certs/{name}", b"nothing")
+    assert load(tmp_path).problems == ()
+
+
+def test_every_problem_is_told_at_once(tmp_path: Path, world: World) -> None:
+    put(tmp_path, "certs/a.pem", b"-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n")
+    put(tmp_path, "certs/b.der", b"\x30\x03\x02\x01\x00")
+    put(tmp_path, "certs/good.pem", world.carol.certificate.public_bytes(Encoding.PEM))
+    put(tmp_path, "ca/carol.pem", world.carol.certificate.public_bytes(Encoding.PEM))
+    put(tmp_path, "private/open.pem", world.carol.private_pem, mode=0o644)
+    put(tmp_path, "private/rubbish.pem", b"-----BEGIN PRIVATE KEY-----\n????\n-----END PRIVATE KEY-----\n")
+    loaded = load(tmp_path)
+    assert [str(problem).removeprefix(f"{tmp_path}/") for problem in loaded.problems] == [
+        "certs/a.pem: not a certificate that can be read (its PEM is damaged)",
+        "certs/b.der: not a certificate that can be read (its DER is damaged)",
+        "ca/carol.pem: certificate C=CH, O=ikegw, CN=carol@ikegw.example is no authority (basicConstraints); a peer's belongs "
+        "into certs/",
+        "private/open.pem: everybody on this host can read it: chmod 0600",
+        "private/rubbish.pem: not a private key that can be read (PKCS#8, PKCS#1 or SEC1 in PEM or DER)",
+    ]
+    assert list(loaded.credentials.certificates) == ["good.pem"]
+
+
+def test_an_encrypted_key(tmp_path: Path, world: World) -> None:
+    sealed = world.carol.key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"hunter2")
+    )
+    put(tmp_path, "private/sealed.pem", sealed)
+    assert (
+        only_problem(tmp_path)
+        == "private/sealed.pem: the private key is encrypted; store it without a passphrase"
+    )
+
+
+def test_a_key_of_another_kind(tmp_path: Path) -> None:
+    key = dsa.generate_private_key(1024)  # noqa: S505
+    put(tmp_path, "private/dsa.pem", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    assert "private/dsa.pem: a private key of a kind that cannot sign here" in only_problem(tmp_path)
+
+
+def test_a_key_of_another_length_than_its_kind_has(tmp_path: Path) -> None:
+    x448_of_32_octets = bytes.fromhex("302e020100300506032b656f04220420") + bytes(32)
+    put(tmp_path, "private/odd.der", x448_of_32_octets)
+    assert "private/odd.der: not a private key that can be read" in only_problem(tmp_path)
+
+
+def test_a_public_key_is_no_private_key(tmp_path: Path, world: World) -> None:
+    put(
+        tmp_path,
+        "private/x.pem",
+        world.carol.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
+    )
+    assert "private/x.pem: not a private key that can be read" in only_problem(tmp_path)
+
+
+def test_a_certificate_with_a_small_key(tmp_path: Path, world: World) -> None:
+    party = world.issue(key=rsa.generate_private_key(65537, 1024))  # noqa: S505
+    put(tmp_path, "certs/small.pem", party.certificate.public_bytes(Encoding.PEM))
+    assert "certs/small.pem: its RSA key of 1024 bits" in only_problem(tmp_path)
+
+
+def test_a_file_too_large_and_one_that_cannot_be_read(tmp_path: Path) -> None:
+    put(tmp_path, "certs/large.pem", bytes(LARGEST_FILE + 1))
+    assert "certs/large.pem: too large" in only_problem(tmp_path)
+    (tmp_path / "certs/large.pem").unlink()
+    os.symlink("nowhere", tmp_path / "certs/dangling.pem")
+    assert only_problem(tmp_path) == "certs/dangling.pem: cannot be read: No such file or directory"
+
+
+def test_a_directory_that_is_a_file(tmp_path: Path) -> None:
+    put(tmp_path, "certs", b"")
+    assert "cannot be listed: Not a directory" in only_problem(tmp_path)
+
+
+def test_shared_keys_come_along_and_nothing_secret_is_shown(tmp_path: Path, world: World) -> None:
+    write_directory(tmp_path, {"carol": world.carol}, {"root": world.root.certificate})
+    pairs = [((IdentityPattern.parse("carol@ikegw.example"),), b"correct horse battery")]
+    loaded = load_credentials(tmp_path / "certs", tmp_path / "ca", tmp_path / "private", pairs)
+    gateway, carol = parse_identity("gw.ikegw.example"), parse_identity("carol@ikegw.example")
+    key = loaded.credentials.shared_keys.find(gateway, carol)
+    assert key is not None
+    assert key.secret == b"correct horse battery"
+    (own,) = loaded.credentials.own
+    shown = repr(loaded) + repr(own) + repr(key) + repr(loaded.credentials.shared_keys)
+    assert "carol.pem" in shown
+    assert "horse" not in shown
+    assert "PrivateKey" not in shown
+
+
+def test_files_that_a_connection_names_and_that_are_missing(tmp_path: Path, world: World) -> None:
+    write_directory(tmp_path, {"carol": world.carol}, {"root": world.root.certificate})
+    credentials = load(tmp_path).credentials
+    assert credentials.missing(LocalAuth(AuthKind.PUBKEY, certificates=("carol.pem",))) == ()
+    remote = RemoteAuth(AuthKind.PUBKEY, authorities=("root.pem", "other.pem"), certificates=("gone.pem",))
+    assert credentials.missing(remote) == ("certs/gone.pem", "ca/other.pem")
+    with pytest.raises(
+        AuthenticationError, match=r"trusts 'other.pem', but no such certificate was loaded from ca/"
+    ):
+        credentials.trust(remote.authorities)
+
+
+def test_no_credentials_at_all() -> None:
+    assert Credentials().own == ()
+    assert len(Credentials().shared_keys) == 0
