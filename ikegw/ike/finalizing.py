@@ -159,7 +159,8 @@ class Finalizing:
     def _not_leased_late(self, error: Exception) -> None:
         silent = f"no address provider answered within {CONFIGURATION_SECONDS:.0f} s"
         self._no_child(
-            NotifyType.INTERNAL_ADDRESS_FAILURE, silent if isinstance(error, defer.TimeoutError) else str(error)
+            NotifyType.INTERNAL_ADDRESS_FAILURE,
+            silent if isinstance(error, defer.TimeoutError) else str(error),
         )
         self.machine.configuration_failed()
 

@@ -1,6 +1,7 @@
 """Driving Figure 2: we begin an IKE SA with IKE_SA_INIT, retries and all, and see the IKE_AUTH exchange through."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from attrs import define, field
 
@@ -39,6 +40,7 @@ GRACE_SECONDS = 2.0
 class Initiating:
     """The phase of an initiator up to SM_MATURE. `policy` is the child to make, `initial_contact` what to say of others."""
 
+    serves: ClassVar[frozenset[ExchangeType]] = frozenset()
     sa: IkeSa = field(repr=False)
     policy: ChildPolicy | None
     initial_contact: bool
@@ -266,11 +268,7 @@ class Initiating:
         self.machine.timeout()
 
     def request(self, message: Message) -> None:
-        """§9: nothing that the peer asks is served before SM_MATURE."""
-        self.sa.no_answer()
-        self.sa.drop(self.sa.path, "request-before-mature", message.header.exchange.name)
+        """§9: nothing that the peer asks is served before SM_MATURE, so none comes here."""
 
     def malformed(self, error: ParseError) -> None:
         """As `request`."""
-        self.sa.no_answer()
-        self.sa.drop(self.sa.path, "request-before-mature", str(error))

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import ClassVar, Self
 
 from attrs import define, field, frozen
 
@@ -29,6 +29,9 @@ class Asked:
 class Living:
     """The phase of an IKE SA from SM_MATURE, or from SM_TERMINATE if it never came so far."""
 
+    serves: ClassVar[frozenset[ExchangeType]] = frozenset(
+        (ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL)
+    )
     sa: IkeSa = field(repr=False)
     machine: Mature = field(init=False, repr=False)
     _in_slot: Asked | None = field(default=None, init=False, repr=False)
@@ -133,14 +136,10 @@ class Living:
 
     def request(self, message: Message) -> None:
         """§6 and §9."""
-        exchange = message.header.exchange
-        if exchange is ExchangeType.INFORMATIONAL:
+        if message.header.exchange is ExchangeType.INFORMATIONAL:
             self._inform(message)
-        elif exchange is ExchangeType.CREATE_CHILD_SA:
-            self._refuse_child()
         else:
-            self.sa.no_answer()
-            self.sa.drop(self.sa.path, "request-on-mature", exchange.name)
+            self._refuse_child()
 
     def _inform(self, message: Message) -> None:
         deletes = message.every(Delete)

@@ -1,6 +1,7 @@
 """Driving Figure 4: a peer begins an IKE SA; we answer, find its connection, and see the IKE_AUTH exchange through."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from attrs import define, field
 
@@ -36,6 +37,7 @@ from ikegw.wire.registry import AuthMethod, ExchangeType, NotifyType, ProtocolId
 class Responding:
     """The phase of a responder up to SM_MATURE. `candidates` are the connections for the addresses, best first."""
 
+    serves: ClassVar[frozenset[ExchangeType]] = frozenset((ExchangeType.IKE_AUTH, ExchangeType.INFORMATIONAL))
     sa: IkeSa = field(repr=False)
     candidates: tuple[Connection, ...] = field(repr=False)
     message: Message = field(repr=False)

@@ -4,7 +4,7 @@ What may happen next is not here but in the machine of the phase that it is in: 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -39,6 +39,8 @@ class Phase(Protocol):
     """What drives the machine that the IKE SA is in at present."""
 
     machine: Any
+    serves: ClassVar[frozenset[ExchangeType]]
+    """The exchanges whose requests are looked at (the table of §9); all others are dropped unopened (row RE-15)."""
 
     def request(self, message: Message) -> None:
         """Act on an authentic request of the peer, new in the window and of a shape that its exchange allows."""
@@ -192,6 +194,8 @@ class IkeSa:
             self._send(self.answering.last_answer, path)
         elif verdict is not Verdict.NEW:
             self.drop(path, f"request-{verdict.value}")
+        elif header.exchange not in self.phase.serves:
+            self.drop(path, "exchange-not-now", f"{header.exchange.name} in {self.state}")
         else:
             self._serve(path, octets)
 
