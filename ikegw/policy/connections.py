@@ -6,11 +6,10 @@ All are frozen values, as the configuration made them. Durations are seconds, 0 
 from collections.abc import Sequence
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
-from ikegw.policy.identities import ANY, IdentityPattern, same
+from ikegw.policy.identities import ANY, IdentityPattern, Normal, normal
 from ikegw.policy.proposals import DEFAULT_ESP, DEFAULT_IKE, Offer
 from ikegw.policy.selectors import DYNAMIC, Dynamic
 from ikegw.wire.identification import Identity
@@ -23,6 +22,25 @@ __all__ = [
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+Span = tuple[int, int, int]
+"""First and last address of a network, by `ordinal`, and one more than its prefix length: how closely it fits."""
+
+
+def ordinal(address: Address) -> int:
+    """All addresses of both families in one row; comparing numbers is what looking through many connections can afford."""
+    return int(address) if address.version == 4 else int(address) | 1 << 128
+
+
+def _span(network: Network) -> Span:
+    return ordinal(network.network_address), ordinal(network.broadcast_address), network.prefixlen + 1
+
+
+def _closest(spans: tuple[Span, ...], address: int) -> int | None:
+    best = None
+    for low, high, close in spans:
+        if low <= address <= high and (best is None or close > best):
+            best = close
+    return best
 
 
 class AuthKind(Enum):
@@ -80,6 +98,11 @@ class LocalAuth:
     kind: AuthKind
     identity: Identity | None = None
     certificates: tuple[str, ...] = ()
+    normal_identity: Normal | None = field(init=False, eq=False, repr=False)
+
+    @normal_identity.default
+    def _normal_identity(self) -> Normal | None:
+        return None if self.identity is None else normal(self.identity)
 
 
 @frozen
@@ -184,6 +207,16 @@ class Connection:
     over_seconds: float | None = None
     jitter_seconds: float | None = None
     reauth_seconds: float = 0.0
+    _local_spans: tuple[Span, ...] = field(init=False, eq=False, repr=False)
+    _remote_spans: tuple[Span, ...] = field(init=False, eq=False, repr=False)
+
+    @_local_spans.default
+    def _spans_of_ours(self) -> tuple[Span, ...]:
+        return tuple(map(_span, self.local_addresses))
+
+    @_remote_spans.default
+    def _spans_of_theirs(self) -> tuple[Span, ...]:
+        return tuple(map(_span, self.remote_addresses))
 
     @property
     def peer(self) -> Address | None:
@@ -194,6 +227,14 @@ class Connection:
     def own_address(self) -> Address | None:
         """Our own address, when it is exactly one host."""
         return _only_host(self.local_addresses)
+
+    def closeness(self, local: int, remote: int) -> tuple[int, int] | None:
+        """How closely it fits two addresses (by `ordinal`): the peer's, ours; 0 where any is welcome. None: not at all."""
+        theirs = _closest(self._remote_spans, remote) if self._remote_spans else 0
+        if theirs is None:
+            return None
+        ours = _closest(self._local_spans, local) if self._local_spans else 0
+        return None if ours is None else (theirs, ours)
 
     @property
     def hard_seconds(self) -> float:
@@ -221,9 +262,6 @@ def _only_host(networks: tuple[Network, ...]) -> Address | None:
     return None
 
 
-_EXACT: Final = 129  # one more than the longest prefix
-
-
 def for_addresses(
     connections: Sequence[Connection], local: Address, remote: Address
 ) -> tuple[Connection, ...]:
@@ -231,29 +269,11 @@ def for_addresses(
 
     The peer's address counts before ours; equals keep the order of the configuration.
     """
-    found = []
-    for connection in connections:
-        theirs = _closeness(connection.remote_addresses, remote)
-        if theirs is None:
-            continue
-        ours = _closeness(connection.local_addresses, local)
-        if ours is not None:
-            found.append((theirs, ours, connection))
+    ours, theirs = ordinal(local), ordinal(remote)
+    found = [(close, one) for one in connections if (close := one.closeness(ours, theirs)) is not None]
     if len(found) > 1:
-        found.sort(key=lambda match: (-match[0], -match[1]))
-    return tuple(connection for _, _, connection in found)
-
-
-def _closeness(networks: tuple[Network, ...], address: Address) -> int | None:
-    """0 when any address is welcome, else one more than the longest matching prefix; None: no match."""
-    if not networks:
-        return 0
-    best = None
-    for network in networks:
-        if address in network:
-            close = _EXACT if network.prefixlen == network.max_prefixlen else network.prefixlen + 1
-            best = close if best is None or close > best else best
-    return best
+        found.sort(key=lambda match: match[0], reverse=True)  # stable, also in reverse
+    return tuple(connection for _, connection in found)
 
 
 def for_identities(
@@ -264,13 +284,15 @@ def for_identities(
     An initiator that named us by `idr` gets only connections on which we are that, or which leave our identity open.
     """
     found = []
+    who, asked = normal(idi), None if idr is None else normal(idr)
     for connection in candidates:
-        own = connection.local.identity
-        if idr is not None and own is not None and not same(own, idr):
+        own = connection.local.normal_identity
+        meant = asked is not None and own is not None
+        if meant and own != asked:
             continue
-        rank = connection.remote.identity.rank(idi)
+        rank = connection.remote.identity.rank(idi, who)
         if rank:
-            found.append((rank, idr is not None and own is not None, connection))
+            found.append((rank, meant, connection))
     if len(found) > 1:
         found.sort(key=lambda match: (-match[0], not match[1]))
     return tuple(connection for _, _, connection in found)

@@ -185,15 +185,16 @@ class IdentityPattern:
         """Whether the rule is for this identity."""
         return self.rank(identity) > 0
 
-    def rank(self, identity: Identity) -> int:
-        """How well it matches: 0 not at all, ANY_RANK for `%any`, more the more certain, EXACT_RANK for equality."""
-        if self._kind not in (0, identity.type):
-            return 0
+    def rank(self, identity: Identity, normalised: Normal | None = None) -> int:
+        """How well it matches: 0 not at all, ANY_RANK for `%any`, more the more certain, EXACT_RANK for equality.
+
+        Who holds one identity against many patterns gives `normal(identity)` too.
+        """
         if self._normal is not None:
-            return EXACT_RANK if self._normal == normal(identity) else 0
+            return EXACT_RANK if self._normal == (normalised or normal(identity)) else 0
         if self._matched is None:
             return ANY_RANK
-        return self._rank_of_pattern(identity)
+        return self._rank_of_pattern(identity) if self._kind == identity.type else 0
 
     def _rank_of_pattern(self, identity: Identity) -> int:
         matched, octets = self._matched, identity.data
