@@ -81,16 +81,17 @@ def number(low: float, high: float) -> Kind:
     return Kind("number", f"a number from {low:g} to {high:g}", read)
 
 
-def one_of(choices: type[Enum]) -> Kind:
-    """One of the values of an Enum."""
-    names = [str(member.value) for member in choices]
+def one_of(choices: type[Enum], *unsaid: Enum) -> Kind:
+    """One of the values of an Enum; `unsaid` are understood but not proposed."""
+    by_name = {str(member.value): member for member in choices}
 
     def read(value: object) -> Enum:
-        if value not in names:
+        if not isinstance(value, str) or value not in by_name:
             raise NotThat
-        return choices(value)
+        return by_name[value]
 
-    return Kind("choice", "one of " + ", ".join(f'"{name}"' for name in names), read)
+    proposed = ", ".join(f'"{name}"' for name, member in by_name.items() if member not in unsaid)
+    return Kind("choice", f"one of {proposed}", read)
 
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -1,6 +1,7 @@
 """The tree held against the schema: each value read as its kind demands, each fault told."""
 
 import json
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, Final
@@ -13,6 +14,7 @@ from ikegw.config.schema import NOT_OURS, SCHEMA, Key, Table
 from ikegw.config.sources import Branch, Leaf
 
 LONGEST_SHOWN: Final = 60
+_NAME: Final = re.compile(r"[\w.@+-]{1,64}", re.ASCII)
 _TOML_NAMES: Final = {
     bool: "a boolean",
     int: "a number",
@@ -105,7 +107,10 @@ class _Reading:
             return
         section.named[table.name] = {}
         for name, entry in branch.children.items():
-            if isinstance(entry, Branch):
+            if isinstance(entry, Branch) and not _NAME.fullmatch(name):
+                text = "a name is up to 64 letters, digits and the signs - _ . @ +; give it another"
+                self.tell(entry.place, (*path, name), text)
+            elif isinstance(entry, Branch):
                 section.named[table.name][name] = self.table(table, entry, (*path, name))
             else:
                 text = f"expected a table, [{'.'.join((*path, 'NAME'))}], got {_told(entry.value, path)}"

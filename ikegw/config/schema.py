@@ -148,12 +148,14 @@ LOCAL: Final = Table(
     "local",
     "How we prove who we are.",
     (
-        Key("auth", one_of(AuthKind), "pubkey", "Shared key (`psk`) or certificate (`pubkey`)."),
+        Key(
+            "auth", one_of(AuthKind, AuthKind.EAP), "pubkey", "Shared key (`psk`) or certificate (`pubkey`)."
+        ),
         Key(
             "id",
             kinds.IDENTITY,
             None,
-            "Our identity; without it, the subject of our certificate or our address.",
+            "Our identity; without it, what the peer asks us to be, else our address.",
         ),
         Key(
             "certs",
@@ -168,7 +170,9 @@ REMOTE: Final = Table(
     "remote",
     "How the peer must prove who it is.",
     (
-        Key("auth", one_of(AuthKind), "pubkey", "Shared key (`psk`) or certificate (`pubkey`)."),
+        Key(
+            "auth", one_of(AuthKind, AuthKind.EAP), "pubkey", "Shared key (`psk`) or certificate (`pubkey`)."
+        ),
         Key("id", kinds.PATTERN, "%any", "Which identities are welcome."),
         Key(
             "cacerts",

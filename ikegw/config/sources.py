@@ -1,5 +1,6 @@
 """The files of a configuration, merged into one tree in which every value knows its place."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -82,10 +83,12 @@ class _Merging:
     def add(self, file: Path, secret: bool) -> None:
         name = str(file)
         try:
-            information = file.stat()
-            if information.st_size > LARGEST_FILE:
+            with file.open("rb") as opened:
+                mode = os.fstat(opened.fileno()).st_mode
+                octets = opened.read(LARGEST_FILE + 1)
+            if len(octets) > LARGEST_FILE:
                 return self.skip(Place(name), "too large for a configuration")
-            text = file.read_bytes().decode()
+            text = octets.decode()
         except OSError as error:
             return self.skip(Place(name), f"cannot be read: {error.strerror}")
         except UnicodeDecodeError as error:
@@ -95,12 +98,12 @@ class _Merging:
             content = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             return self.skip(*_syntax(name, text, str(error)))
-        if (secret or "secrets" in content) and information.st_mode & READABLE_BY_ALL:
+        if (secret or "secrets" in content) and mode & READABLE_BY_ALL:
             self.problems.append(
                 Problem(
                     Place(name),
                     "",
-                    f"it holds secrets and everybody on this host can read it (mode {information.st_mode & 0o777:04o}); "
+                    f"it holds secrets and everybody on this host can read it (mode {mode & 0o777:04o}); "
                     f"do: chmod 0640 {file}",
                 )
             )

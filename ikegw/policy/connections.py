@@ -90,7 +90,7 @@ class SendCertificate(Enum):
 
 @frozen
 class LocalAuth:
-    """How we prove who we are. Without an identity it is the certificate's subject, else our address.
+    """How we prove who we are. Without an identity it is what the peer asks us to be, else our address.
 
     `certificates` are names of files in `certs/`, the end entity's first.
     """

@@ -464,3 +464,32 @@ def test_an_error_is_whole_and_sorted(write: Write) -> None:
 def test_any_is_the_default_peer(write: Write) -> None:
     assert load(write("", **minimal())).connections[0].remote.identity == ANY
     assert load(write("", **minimal())).connections[0].children[0].proposals == DEFAULT_ESP
+
+
+def test_names_are_such_that_logs_and_commands_can_carry_them(problems: Problems, write: Write) -> None:
+    told = problems('[pools."two words"]\naddrs = "10.0.0.0/24"\n[pools.""]\n')
+    assert [text.split(": ")[:2] for text in told] == [
+        ["ikegw.toml:1", "pools.two words"],
+        ["ikegw.toml:3", "pools."],
+    ]
+    assert load(write('[pools."a.b@c+d-1"]\naddrs = "::/64"\n')).pools
+
+
+def test_places_that_are_not_what_they_should_be(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write("x = 1")
+    (path.parent / "conf.d").write_text("a file")
+    with pytest.raises(ConfigurationError, match=r"conf\.d: cannot be listed: Not a directory"):
+        load(path)
+    with pytest.raises(ConfigurationError, match="cannot be read: Is a directory"):
+        load(path.parent)
+    monkeypatch.setattr("ikegw.config.sources.LARGEST_FILE", 4)
+    with pytest.raises(ConfigurationError, match="too large"):
+        load(path)
+
+
+def test_what_has_no_effect_yet_is_a_warning_and_no_change(write: Write) -> None:
+    config = load(write("", **minimal("mobike = true")))
+    assert [str(warning).rpartition("/")[2] for warning in config.warnings] == [
+        "home.toml:4: connections.home.mobike: without effect in this version of ikegw"
+    ]
+    assert config == load(write("", **minimal()))
