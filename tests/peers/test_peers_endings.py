@@ -1,5 +1,7 @@
 """How a tunnel ends: by a DELETE of either side, or by SIGTERM; the other side then has nothing left."""
 
+import signal
+
 import pytest
 from laboratory import roadwarrior, underlays
 from laboratory.gateway import Ikegw
@@ -54,7 +56,9 @@ def test_ikegw_deletes_every_SA_when_it_is_stopped(
     underlay, client, gateway = tunnel(laboratory, client_kind, gateway_kind)
     ours, theirs = (client, gateway) if client_kind == "ikegw" else (gateway, client)
 
-    assert ours.daemon.stop() == 0
+    assert ours.daemon.stop() == -signal.SIGTERM, (
+        "twistd ends by the signal that it was sent, once all is done"
+    )
 
     until(theirs.is_empty, "strongSwan keeps an SA")
     assert "received DELETE" in theirs.daemon.text()

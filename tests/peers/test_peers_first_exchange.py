@@ -47,4 +47,4 @@ def test_client_follows_the_detour(
     prove(underlay.client, underlay.gateway, "10.1.0.1", octets=5_000_000)
     said = client.daemon.text()
     assert ("COOKIE" in said) == ("cookie" in detour)
-    assert ("INVAL_KE" in said or "INVALID_KE" in said) == ("group" in detour)
+    assert ("INVAL" in said) == ("group" in detour)

@@ -30,5 +30,5 @@ def test_100_MB_arrive_intact(laboratory: Laboratory, network: str, encap: bool,
     assert client.daemon.wait_for(r" home up: .*; (ESP|ESP in UDP) aes")[1] == expected
     prove(underlay.client, underlay.gateway, "10.1.0.1", octets=100_000_000)
     prove(underlay.client, underlay.gateway, "fd00:1::1", octets=5_000_000)
-    assert client.daemon.stop() == 0
+    client.stop()
     until(gateway.is_empty, "the gateway keeps an SA")

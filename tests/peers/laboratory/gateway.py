@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from attrs import define, field
 from cryptography import x509
@@ -91,15 +92,17 @@ class Ikegw:
 
 
 def _at_once(settings: Tree) -> Tree:
-    """The settings, with every child that has a gateway to go to started at once."""
+    """The settings, listening where they say, with every child that has a gateway to go to started at once."""
+    addresses: dict[str, None] = {}
     starting: dict[str, Tree] = {}
     for name, connection in _tables(settings["connections"]):
+        addresses |= dict.fromkeys(connection["local_addrs"])
         if "remote_addrs" in connection:
             children = {child: {"start_action": "start"} for child, _ in _tables(connection["children"])}
             starting[name] = {"children": children}
-    return merged(settings, {"connections": starting})
+    return merged(settings, {"listen": {"addresses": list(addresses)}, "connections": starting})
 
 
-def _tables(tree: object) -> Iterator[tuple[str, Tree]]:
+def _tables(tree: object) -> Iterator[tuple[str, Any]]:
     assert isinstance(tree, Mapping)
     yield from tree.items()

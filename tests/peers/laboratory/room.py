@@ -35,9 +35,9 @@ class Laboratory:
         self.daemons.append(gateway)
         return gateway
 
-    def peer(self, kind: str, name: str, place: Namespace) -> StrongSwan | Ikegw:
-        """A daemon by its kind's name, `strongswan` or `ikegw`."""
-        return self.ikegw(name, place) if kind == "ikegw" else self.strongswan(name, place)
+    def peer(self, kind: str, name: str, place: Namespace, charon: Tree | None = None) -> StrongSwan | Ikegw:
+        """A daemon by its kind's name, `strongswan` (then with `charon`) or `ikegw`."""
+        return self.ikegw(name, place) if kind == "ikegw" else self.strongswan(name, place, charon)
 
     def logs(self) -> str:
         """The ends of all logs."""
