@@ -57,6 +57,12 @@ _SEALED: dict[int, Callable[[bytes, int, PayloadType], Payload]] = {
     PayloadType.SK: Encrypted.decode,
     PayloadType.SKF: EncryptedFragment.decode,
 }
+_MANY: frozenset[int] = frozenset(
+    (PayloadType.CERT, PayloadType.CERTREQ, PayloadType.NOTIFY, PayloadType.DELETE, PayloadType.VENDOR)
+)
+"""No message of any exchange has two of another known payload. Looking here and not only at the shape, after everything
+is decoded, bounds the work that one datagram can cause."""
+
 _SPECIAL = frozenset((PayloadType.NONE, PayloadType.SK, PayloadType.SKF))
 """Payloads whose generic header says something of their own."""
 
@@ -161,6 +167,7 @@ def _walk(
     sealed: dict[int, Callable[[bytes, int, PayloadType], Payload]],
 ) -> tuple[Payload, ...]:
     payloads: list[Payload] = []
+    seen: set[int] = set()
     end = len(octets)
     while number:
         body_at = position + 4
@@ -174,6 +181,10 @@ def _walk(
             raise ParseError("too many payloads", offset + position)
         body = octets[body_at:after]
         if decode := _DECODERS.get(number):
+            if number not in _MANY:
+                if number in seen:
+                    raise ParseError("more than one", offset + position, _TYPES[number])
+                seen.add(number)
             payloads.append(decode(body, offset + body_at))
         elif unseal := sealed.get(number):
             payloads.append(unseal(body, offset + body_at, _TYPES[following]))

@@ -14,19 +14,18 @@ class Registry(IntEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Any:
-        return cls._unnamed(value, 0xFFFF)
+        return cls.unnamed(value) if isinstance(value, int) and 0 <= value <= 0xFFFF else None
+
+    @classmethod
+    def unnamed(cls, number: int) -> Self:
+        """A new value for a number that has no name; the caller has seen that it has none and that it fits."""
+        value = int.__new__(cls, number)
+        value._name_ = str(number)
+        value._value_ = number
+        return value
 
     def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[int]]:
         return self.__class__, (int(self),)  # by number: the unnamed cannot be found by name
-
-    @classmethod
-    def _unnamed(cls, value: object, largest: int) -> Self | None:
-        if not isinstance(value, int) or not 0 <= value <= largest:
-            return None
-        member = int.__new__(cls, value)
-        member._name_ = str(int(value))
-        member._value_ = int(value)
-        return member
 
 
 class OctetRegistry(Registry):
@@ -34,21 +33,21 @@ class OctetRegistry(Registry):
 
     @classmethod
     def _missing_(cls, value: object) -> Any:
-        return cls._unnamed(value, 0xFF)
+        return cls.unnamed(value) if isinstance(value, int) and 0 <= value <= 0xFF else None
 
 
 R = TypeVar("R", bound=Registry)
 
 
 class Members(dict[int, R]):
-    """Number -> member of one registry; a number unknown to it gives an unnamed member that is not kept."""
+    """Number, as wide as its field -> member of one registry; an unknown one gives an unnamed value that is not kept."""
 
     def __init__(self, registry: type[R]) -> None:
         super().__init__((int(member), member) for member in registry)
-        self.registry = registry
+        self._unnamed = registry.unnamed
 
     def __missing__(self, number: int) -> R:
-        return self.registry(number)
+        return self._unnamed(number)
 
 
 class ExchangeType(OctetRegistry):

@@ -190,6 +190,9 @@ def test_work_on_one_datagram_is_bounded() -> None:
         assert "too many" in refused(kind, body).reason
     with pytest.raises(ParseError, match="too many payloads"):
         decode_chain(PayloadType.VENDOR, chain(*[(43, b"")] * 16_000))
+    full = CP, b"\1\0\0\0" + pack("!HH", 60000, 0) * 256
+    with pytest.raises(ParseError, match="more than one"):
+        decode_chain(PayloadType.CP, chain(*[full] * 60))
 
 
 def test_a_selector_that_runs_backwards_is_refused_and_opaque_ports_are_kept() -> None:
@@ -224,9 +227,11 @@ def test_what_strangers_send_stays_a_message_when_written_again() -> None:
     )
     message = decode_message(datagram(240, 0x28, 0xFFFFFFFF, SA, chain(
         sa(odd), ke(60000, 3), (IDI, b"\xee\1\2\3who"), (37, b"\xddcert"), (38, b"\xddreq"), (39, b"\xcc\1\2\3auth"),
-        notify(50000, b"data", 99, b"spi"), (CP, b"\xbb\1\2\3" + pack("!HH", 0xFFFF, 2) + b"cp"), eap(200, 9, b"eap"),
-        eap(1, 9, b"\xaeeap"), (199, b"unknown"),
+        notify(50000, b"data", 99, b"spi"), (CP, b"\xbb\1\2\3" + pack("!HH", 0xFFFF, 2) + b"cp"),
+        eap(200, 9, b"eap"), (199, b"unknown"),
     )))  # fmt: skip
     assert isinstance(message, Message)
-    assert len(message.payloads) == 11
+    assert len(message.payloads) == 10
     assert decode_message(encode_message(message)) == message
+    packet = EapPacket.decode(eap(1, 9, b"\xaemethod")[1])
+    assert (packet.type, packet.data) == (0xAE, b"method")

@@ -6,6 +6,8 @@ from struct import pack
 import pytest
 from wire_examples import (
     AUTH,
+    CERT,
+    CERTREQ,
     CP,
     ESP_SPI,
     EXAMPLES,
@@ -23,6 +25,7 @@ from wire_examples import (
     SPI_R,
     TSI,
     D,
+    Example,
     N,
     V,
     chain,
@@ -180,8 +183,8 @@ def test_unknown_payloads_honour_the_critical_bit(number: int) -> None:
 
 
 @pytest.mark.parametrize("example", [pytest.param(e, id=e.name) for e in EXAMPLES if e.parts])
-def test_known_payloads_may_say_critical(example: object) -> None:
-    octets = bytearray(example.octets)  # type: ignore[attr-defined]
+def test_known_payloads_may_say_critical(example: Example) -> None:
+    octets = bytearray(example.octets)
     before = decode_message(bytes(octets))
     at = 28
     while at < len(octets):
@@ -238,6 +241,18 @@ def test_a_chain_has_an_end(count: int) -> None:
             decode_chain(PayloadType.VENDOR, octets)
 
 
+@pytest.mark.parametrize("example", [pytest.param(e, id=e.name) for e in EXAMPLES if e.parts])
+def test_no_message_has_two_of_most_payloads(example: Example) -> None:
+    for part in example.parts:
+        doubled = chain(part, notify(16384), part)
+        if part[0] in (CERT, CERTREQ, N, D, V):
+            assert len(decode_chain(PayloadType(part[0]), doubled)) == 3
+            continue
+        with pytest.raises(ParseError, match="more than one") as refused:
+            decode_chain(PayloadType(part[0]), doubled)
+        assert (refused.value.payload, refused.value.offset) == (part[0], len(part[1]) + 12)
+
+
 def test_an_empty_chain() -> None:
     assert decode_chain(PayloadType.NONE, b"") == ()
     assert encode_chain(()) == (PayloadType.NONE, b"")
@@ -249,7 +264,7 @@ def test_an_empty_chain() -> None:
     ("parts", "offset", "payload", "says"),
     [
         (((KE, b"\0\x1f"),), 32, PayloadType.KE, "KE payload, octet 32: shorter than 4 octets"),
-        ((NONCE_I, (NONCE, b"short")), 68, PayloadType.NONCE, "nonce of 5 octets"),
+        ((notify(16384), (NONCE, b"short")), 40, PayloadType.NONCE, "nonce of 5 octets"),
         (
             (sa(proposal(1, 1, b"", transform(1, 12), transform(3, 2)[:-1] + b"")),),
             48,
