@@ -25,6 +25,7 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519Public
 SHORTEST_RSA: Final = 2048
 LARGEST_RSA: Final = 16384
 MOST_NAMES: Final = 64
+EMPTY_NAME: Final = b"\x30\x00"
 STRONG_HASHES: Final = frozenset({"sha256", "sha384", "sha512", "sha3-256", "sha3-384", "sha3-512"})
 CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 
@@ -35,21 +36,21 @@ class BadCertificate(Exception):
 
 @frozen(eq=False)
 class X509:
-    """A certificate's parts. `names` are its subjectAltNames as identities, its subject as a distinguished name among them."""
+    """A certificate's parts. `names` are its subjectAltNames as identities, its subject as a distinguished name first.
+
+    What only authorities and our own certificates are asked for is worked out when asked.
+    """
 
     certificate: x509.Certificate = field(repr=False)
     der: bytes = field(repr=False)
     subject: str
-    issuer: str
     subject_der: bytes = field(repr=False)
     issuer_der: bytes = field(repr=False)
     public_key: PublicKey = field(repr=False)
-    key_hash: bytes = field(repr=False)
     names: tuple[Identity, ...] = field(repr=False)
     start: datetime
     end: datetime
     is_authority: bool
-    self_issued: bool
     key_usage: x509.KeyUsage | None = field(repr=False)
     purposes: frozenset[str] | None = field(repr=False)
     weak_signature: str | None = field(repr=False)
@@ -65,26 +66,37 @@ class X509:
         extensions = certificate.extensions
         constraints = _extension(extensions, x509.BasicConstraints)
         purposes = _extension(extensions, x509.ExtendedKeyUsage)
-        subject, issuer = certificate.subject.public_bytes(), certificate.issuer.public_bytes()
-        public_key = _usable(certificate.public_key())
+        subject = certificate.subject.public_bytes()
         return cls(
             certificate,
             certificate.public_bytes(Encoding.DER),
             spell(subject) or "(a subject that cannot be shown)",
-            spell(issuer) or "(an issuer that cannot be shown)",
             subject,
-            issuer,
-            public_key,
-            key_hash(public_key),
-            _names(certificate, subject, extensions),
+            certificate.issuer.public_bytes(),
+            _usable(certificate.public_key()),
+            _names(subject, extensions),
             certificate.not_valid_before_utc,
             certificate.not_valid_after_utc,
             constraints is not None and constraints.ca,
-            subject == issuer,
             _extension(extensions, x509.KeyUsage),
             None if purposes is None else frozenset(purpose.dotted_string for purpose in purposes),
             _weak_signature(certificate),
         )
+
+    @property
+    def issuer(self) -> str:
+        """Who issued it, for a sentence."""
+        return spell(self.issuer_der) or "(an issuer that cannot be shown)"
+
+    @property
+    def self_issued(self) -> bool:
+        """Whether it names itself as its issuer: a root, mostly."""
+        return self.issuer_der == self.subject_der
+
+    @property
+    def key_hash(self) -> bytes:
+        """By what CERTREQ would name it."""
+        return key_hash(self.public_key)
 
     @property
     def title(self) -> str:
@@ -151,10 +163,8 @@ def _extension(extensions: x509.Extensions, kind: type[E]) -> E | None:
         return None
 
 
-def _names(
-    certificate: x509.Certificate, subject: bytes, extensions: x509.Extensions
-) -> tuple[Identity, ...]:
-    names = [Identity(IdType.DER_ASN1_DN, subject)] if len(list(certificate.subject)) else []
+def _names(subject: bytes, extensions: x509.Extensions) -> tuple[Identity, ...]:
+    names = [Identity(IdType.DER_ASN1_DN, subject)] if subject != EMPTY_NAME else []
     alternatives = _extension(extensions, x509.SubjectAlternativeName) or ()
     for alternative in alternatives:
         match alternative:

@@ -56,10 +56,12 @@ class Trust:
         self, authorities: Sequence[X509], intermediates: Iterable[X509] = (), remembered: int = 1024
     ) -> None:
         self.authorities = tuple(authorities)
-        self._intermediates = tuple(crypto.X509.from_cryptography(each.certificate) for each in intermediates)
+        intermediates = tuple(intermediates)
+        self._intermediates = tuple(_openssl(each) for each in intermediates)
         self._remembered = remembered
         self._chains: OrderedDict[bytes, Chain] = OrderedDict()
-        self._anchors = tuple(crypto.X509.from_cryptography(each.certificate) for each in self.authorities)
+        self._anchors = tuple(_openssl(each) for each in self.authorities)
+        self._known = {each.der: each for each in (*intermediates, *self.authorities)}
 
     def chain(self, certificates: Sequence[bytes], now: datetime) -> Chain:
         """The path from the first of these DER certificates, with the help of the others; AuthenticationError."""
@@ -99,19 +101,15 @@ class Trust:
         for anchor in self._anchors:
             store.add_cert(anchor)
         try:
-            untrusted = [crypto.X509.from_cryptography(each.certificate) for each in others]
-            context = crypto.X509StoreContext(
-                store,
-                crypto.X509.from_cryptography(leaf.certificate),
-                [*untrusted, *self._intermediates],
-            )
-            return read(lambda: [each.to_cryptography() for each in context.get_verified_chain()])
+            untrusted = [*map(_openssl, others), *self._intermediates]
+            verified = crypto.X509StoreContext(store, _openssl(leaf), untrusted).get_verified_chain()
+            presented = {each.der: each for each in (leaf, *others)}
+            ders = [crypto.dump_certificate(crypto.FILETYPE_ASN1, each) for each in verified]
+            return tuple(presented.get(der) or self._known.get(der) or X509.parse(der) for der in ders)
         except crypto.X509StoreContextError as error:
             self._refuse(error, leaf, unusable, now)
-        except crypto.Error:
+        except (crypto.Error, BadCertificate):
             raise not_authentic(f"{leaf.title}: OpenSSL cannot read it or one that came with it") from None
-        except BadCertificate as error:
-            raise not_authentic(f"a certificate above {leaf.subject}: {error}") from None
 
     def _refuse(
         self, error: crypto.X509StoreContextError, leaf: X509, unusable: str, now: datetime
@@ -178,6 +176,10 @@ def _require_strong(certificate: X509) -> None:
             f"{certificate.title} was signed with {certificate.weak_signature}, which is broken; "
             "have it issued again with SHA-256"
         )
+
+
+def _openssl(certificate: X509) -> crypto.X509:
+    return crypto.load_certificate(crypto.FILETYPE_ASN1, certificate.der)
 
 
 def _digest(certificates: Sequence[bytes]) -> bytes:
