@@ -12,7 +12,7 @@ from attrs import frozen
 
 from ikegw.auth.certificates import X509, carries
 from ikegw.auth.credentials import Credentials
-from ikegw.auth.loading import load_credentials
+from ikegw.auth.loading import Loaded, load_credentials
 from ikegw.auth.own import OwnCertificate, named
 from ikegw.config import Config, ConfigurationError, load
 from ikegw.policy.connections import AuthKind, Connection
@@ -53,6 +53,11 @@ def check(path: Path, now: datetime) -> Report:
         directories.private_keys,
         [(key.identities, key.secret) for key in config.shared_keys],
     )
+    return judge(config, loaded, now)
+
+
+def judge(config: Config, loaded: Loaded, now: datetime) -> Report:
+    """As `check`, for what was read already: the gateway judges so what it is started with."""
     found = list(_findings(config, loaded.credentials, now))
     problems = [*map(str, loaded.problems), *(finding.text for finding in found if finding.serious)]
     warnings = [*map(str, config.warnings), *(finding.text for finding in found if not finding.serious)]

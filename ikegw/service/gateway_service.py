@@ -51,6 +51,7 @@ class GatewayService(Service):
         super().startService()  # type: ignore[no-untyped-call]
         for line in announcement(self.assembled):
             self._log.info("{line}", line=line)
+        self._warn(self.assembled.prepared)
         self._handle(signal.SIGHUP, self.reload)
         self._handle(signal.SIGUSR1, self.show)
         self.assembled.gateway.start().addCallback(self._ready).addErrback(self._cannot_start)
@@ -110,6 +111,11 @@ class GatewayService(Service):
     def _take_over(self, prepared: Prepared) -> None:
         for line in take_over(self.assembled, prepared):
             self._log.info("{line}", line=line)
+        self._warn(prepared)
+
+    def _warn(self, prepared: Prepared) -> None:
+        for note in prepared.notes:
+            self._log.warn("{note}", note=note)
 
     def _not_reloaded(self, failure: Failure) -> None:
         if isinstance(failure.value, Unusable):

@@ -1,5 +1,6 @@
 """From files to what a gateway can be made of: the same way at the start and at a reload, and nothing running is touched."""
 
+from datetime import UTC, datetime
 from ipaddress import summarize_address_range
 from pathlib import Path
 from typing import cast
@@ -12,16 +13,18 @@ from ikegw.auth.credentials import Credentials
 from ikegw.auth.loading import load_credentials
 from ikegw.config import Config, ConfigurationError, load
 from ikegw.config.settings import DataPlaneChoice
+from ikegw.control.check import judge
 from ikegw.paths import Address
 
 
 @frozen
 class Prepared:
-    """A configuration and its credentials, both whole."""
+    """A configuration and its credentials, both whole; `notes` are what the operator should know about them all the same."""
 
     config: Config
     credentials: Credentials = field(repr=False)
     pools: tuple[Pool, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Unusable(Exception):
@@ -48,7 +51,9 @@ def prepare(path: Path) -> Prepared:
     problems = [*map(str, loaded.problems), *_not_of_this_build(config), *_refusal_of(pools)]
     if problems:
         raise Unusable(tuple(problems))
-    return Prepared(config, loaded.credentials, pools)
+    # What does not keep us from starting is told all the same, in the words of `ikegwctl check`.
+    report = judge(config, loaded, datetime.now(UTC))
+    return Prepared(config, loaded.credentials, pools, (*report.problems, *report.warnings))
 
 
 def _block(addresses: tuple[Address, Address]) -> Network | Range:

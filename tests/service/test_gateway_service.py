@@ -182,6 +182,16 @@ def test_signals_reload_and_show(pair: tuple[Any, Any], log: Any) -> Story:
     assert (signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGUSR1)) == before
 
 
+def test_what_should_be_known_of_a_configuration_is_told_at_the_start(
+    pair: tuple[Any, Any], log: Any
+) -> None:
+    gateway, _ = pair
+    (gateway.directory / "crl").mkdir()
+    (gateway.directory / "crl" / "ca.crl").write_bytes(b"")
+    gateway.make().startService()
+    assert any("this version reads no revocation lists" in line for line in log.lines)
+
+
 def test_a_data_plane_that_cannot_start_is_told_and_fails(
     pair: tuple[Any, Any], log: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
