@@ -56,18 +56,28 @@ def choice_ike(offer: Offer, theirs: Alternatives) -> tuple[IkeSuite, tuple[Tran
     return suite, (encr, Transform(_PRF, prf.id), *integ, Transform(_KE, group.id))
 
 
-def choice_esp(
-    offer: Offer, theirs: Alternatives, with_group: bool
+def choice_esp(offer: Offer, theirs: Alternatives) -> tuple[EspSuite, tuple[Transform, ...]] | None:
+    """As choice_ike, where a CHILD SA may have a key exchange of its own."""
+    exchange = _key_exchange(offer, theirs)
+    return None if exchange is None else _choice_esp(offer, theirs, *exchange)
+
+
+def choice_esp_without_group(
+    offer: Offer, theirs: Alternatives
 ) -> tuple[EspSuite, tuple[Transform, ...]] | None:
-    """As choice_ike. Without `with_group` no key exchange is chosen, whatever the peer names."""
+    """As choice_ike, where there is no key exchange (IKE_AUTH): groups are passed over, and NONE answered if offered."""
+    return _choice_esp(offer, theirs, None, _none_if_offered(theirs))
+
+
+def _choice_esp(
+    offer: Offer, theirs: Alternatives, group: Group | None, ke: tuple[Transform, ...]
+) -> tuple[EspSuite, tuple[Transform, ...]] | None:
     protection = _protection(offer, theirs)
-    exchange = _key_exchange(offer, theirs, with_group)
     esns = theirs.get(_ESN)
     esn = _first(offer.esns, {_NONE} if esns is None else esns)
-    if protection is None or exchange is None or esn is None:
+    if protection is None or esn is None:
         return None
     encryption, integrity, transforms = protection
-    group, ke = exchange
     suite = EspSuite(encryption, integrity, group, esn.extended)
     return suite, (*transforms, *ke, *(() if esns is None else (Transform(_ESN, esn.id),)))
 
@@ -92,20 +102,19 @@ def _protection(
     return None
 
 
-def _key_exchange(
-    offer: Offer, theirs: Alternatives, with_group: bool
-) -> tuple[Group | None, tuple[Transform, ...]] | None:
+def _key_exchange(offer: Offer, theirs: Alternatives) -> tuple[Group | None, tuple[Transform, ...]] | None:
     """The group of a CHILD SA, or that it does without: the group NONE is as good as none, and answered if offered."""
     groups = theirs.get(_KE)
-    without = () if groups is None or _NONE not in groups else (_NO_KEY_EXCHANGE,)
-    if not with_group:
-        return None, without
     for group in offer.groups or (NO_GROUP,):
-        if group == NO_GROUP and (groups is None or without):
-            return None, without
+        if group == NO_GROUP and (groups is None or _NONE in groups):
+            return None, _none_if_offered(theirs)
         if group != NO_GROUP and groups is not None and (group.id, None) in groups:
             return group, (Transform(_KE, group.id),)
     return None
+
+
+def _none_if_offered(theirs: Alternatives) -> tuple[Transform, ...]:
+    return (_NO_KEY_EXCHANGE,) if _NONE in theirs.get(_KE, ()) else ()
 
 
 Plain = TypeVar("Plain", Prf, Integrity, Group, Esn)

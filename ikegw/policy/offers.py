@@ -129,6 +129,8 @@ def _algorithm(word: str, text: str) -> Algorithm:
     algorithm = BY_NAME.get(word)
     if algorithm is not None:
         return algorithm
+    if not word:
+        raise BadOffer(f'"{text}" has an empty word: write names with one hyphen between them')
     if word in _WITHDRAWN:
         raise BadOffer(f'"{text}": {word} is too weak (RFC 8247, RFC 8221) and is not supported')
     close = get_close_matches(word, BY_NAME, n=1)

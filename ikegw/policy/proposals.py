@@ -4,14 +4,20 @@ Our order decides. Proposals keep the number that the peer gave them, whatever i
 proposal numbered 3.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from attrs import evolve, frozen
 
 from ikegw.crypto.suites import EspSuite, IkeSuite
 from ikegw.crypto.transforms import NO_GROUP
-from ikegw.policy.alternatives import Alternatives, alternatives_of, choice_esp, choice_ike
+from ikegw.policy.alternatives import (
+    Alternatives,
+    alternatives_of,
+    choice_esp,
+    choice_esp_without_group,
+    choice_ike,
+)
 from ikegw.policy.explanation import explain
 from ikegw.policy.offers import DEFAULT_ESP, DEFAULT_IKE, BadOffer, Offer, parse_offer
 from ikegw.wire.proposal import Proposal, SecurityAssociation, Transform
@@ -37,6 +43,8 @@ _ESP_SPI_OCTETS = 4
 _LAST_RESERVED_ESP_SPI = 255
 
 Suite = TypeVar("Suite", IkeSuite, EspSuite)
+Choice = tuple[Suite, tuple[Transform, ...]]
+Found = tuple[Choice[Suite], Proposal]
 
 
 @frozen
@@ -116,7 +124,7 @@ def accepted_esp(
     offer, proposal, alternatives = answered
     if not _spi_is_sound(proposal, _ESP_SPI_OCTETS):
         return None
-    choice = choice_esp(offer, alternatives, True)
+    choice = choice_esp(offer, alternatives)
     return None if choice is None else Chosen(choice[0], answer, proposal.spi)
 
 
@@ -160,18 +168,14 @@ def _answered(
 def choose_ike(
     offers: Sequence[Offer], sa: SecurityAssociation, spi_octets: int = 0
 ) -> Chosen[IkeSuite] | None:
-    """The first of our offers that meets one of the peer's proposals, and of each kind our dearest algorithm; None if none.
+    """The best of our first offer that meets any of the peer's proposals; None if none does.
 
-    `spi_octets` is 8 when an IKE SA is rekeyed, else 0. The group may be another than that of the KE payload: then
-    INVALID_KE_PAYLOAD is to be answered.
+    Best is our dearest cipher, then integrity, then PRF, then the peer's first proposal, and in it our dearest group (between
+    proposals the group does not count: the peer's first is that of its KE payload, and another costs a round trip).
+    `spi_octets` is 8 when an IKE SA is rekeyed, else 0. If the group is not that of the KE payload, INVALID_KE_PAYLOAD is to
+    be answered.
     """
-    proposals = _usable(sa, ProtocolId.IKE, spi_octets)
-    for offer in offers:
-        for proposal, alternatives in proposals:
-            choice = choice_ike(offer, alternatives)
-            if choice is not None:
-                return Chosen(choice[0], _one(proposal, choice[1]), proposal.spi)
-    return None
+    return _best(offers, _usable(sa, ProtocolId.IKE, spi_octets), choice_ike)
 
 
 def choose_esp(offers: Sequence[Offer], sa: SecurityAssociation, with_group: bool) -> Chosen[EspSuite] | None:
@@ -179,13 +183,39 @@ def choose_esp(offers: Sequence[Offer], sa: SecurityAssociation, with_group: boo
 
     A proposal without ESN transform, which is mandatory, is taken to mean 32 bits: old clients leave it out.
     """
-    proposals = _usable(sa, ProtocolId.ESP, _ESP_SPI_OCTETS)
+    choice = choice_esp if with_group else choice_esp_without_group
+    return _best(offers, _usable(sa, ProtocolId.ESP, _ESP_SPI_OCTETS), choice)
+
+
+def _best(
+    offers: Sequence[Offer],
+    proposals: Sequence[tuple[Proposal, Alternatives]],
+    choose: Callable[[Offer, Alternatives], Choice[Suite] | None],
+) -> Chosen[Suite] | None:
     for offer in offers:
-        for proposal, alternatives in proposals:
-            choice = choice_esp(offer, alternatives, with_group)
-            if choice is not None:
-                return Chosen(choice[0], _one(proposal, choice[1]), proposal.spi)
+        found = [
+            (choice, proposal)
+            for proposal, alternatives in proposals
+            if (choice := choose(offer, alternatives)) is not None
+        ]
+        if found:
+            (suite, transforms), proposal = _dearest(offer, found) if len(found) > 1 else found[0]
+            return Chosen(suite, _one(proposal, transforms), proposal.spi)
     return None
+
+
+def _dearest(offer: Offer, found: Sequence[Found[Suite]]) -> Found[Suite]:
+    """The dearest to `offer`, of equals the peer's first."""
+
+    def rank(each: Found[Suite]) -> tuple[int, int, int]:
+        suite: IkeSuite | EspSuite = each[0][0]
+        return (
+            offer.encryptions.index(suite.encryption),
+            0 if suite.integrity is None else offer.integrities.index(suite.integrity),
+            offer.prfs.index(suite.prf) if isinstance(suite, IkeSuite) else 0,
+        )
+
+    return min(found, key=rank)
 
 
 def _one(proposal: Proposal, transforms: tuple[Transform, ...]) -> SecurityAssociation:
