@@ -171,6 +171,8 @@ def _file_name(value: object) -> str:
     text = _filled(value)
     if "/" in text or text in (".", ".."):
         raise ValueError("a name only, without a directory")
+    if len(text.encode()) > 255 or not text.isprintable():
+        raise ValueError("no file has such a name")
     return text
 
 

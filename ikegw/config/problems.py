@@ -25,7 +25,9 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.key}: {self.text}" if self.key else f"{self.place}: {self.text}"
+        """One line, whatever the file held."""
+        line = f"{self.place}: {self.key}: {self.text}" if self.key else f"{self.place}: {self.text}"
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def _sorted(problems: Iterable[Problem]) -> tuple[Problem, ...]:

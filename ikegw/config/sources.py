@@ -12,6 +12,7 @@ from ikegw.config import locator
 from ikegw.config.problems import Place, Problem
 
 MAIN_FILE: Final = "ikegw.toml"
+DEEPEST: Final = 16
 LARGEST_FILE: Final = 16 << 20
 READABLE_BY_ALL: Final = 0o004
 _POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -95,7 +96,7 @@ class _Merging:
             line = error.object.count(b"\n", 0, error.start) + 1
             return self.skip(Place(name, line), "not UTF-8, which TOML is written in")
         try:
-            content = tomllib.loads(text)
+            content, lines = tomllib.loads(text), locator.locate(text)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             return self.skip(*_syntax(name, text, str(error)))
         if (secret or "secrets" in content) and mode & READABLE_BY_ALL:
@@ -107,7 +108,7 @@ class _Merging:
                     f"do: chmod 0640 {file}",
                 )
             )
-        self._merge(self.tree, content, (), _Lines(name, locator.locate(text)))
+        self._merge(self.tree, content, (), _Lines(name, lines))
         return None
 
     def _merge(self, into: Branch, table: dict[str, object], path: tuple[str, ...], lines: "_Lines") -> None:
@@ -115,6 +116,11 @@ class _Merging:
             here = (*path, name)
             place = lines.place(here)
             known = into.children.get(name)
+            if len(path) == DEEPEST:
+                self.problems.append(
+                    Problem(place, ".".join(path), "tables within tables, too deep to be meant")
+                )
+                return
             if known is None and not isinstance(value, dict):
                 into.children[name] = Leaf(value, place, lines.items(here, value))
             elif isinstance(value, dict) and not isinstance(known, Leaf):
