@@ -1,4 +1,4 @@
-"""The log: one line for each event, and for those that strangers can provoke no more than are worth reading."""
+"""The log: one line for each event, and of those that come in floods no more than are worth reading."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from twisted.logger import Logger, LogLevel
 from ikegw.events import AuthFailed, Dropped, Event, IkeDown, Refused, StateEntered
 from ikegw.gate.limits import RateLimit, source_of
 from ikegw.paths import Path
-from ikegw.service.lines import line_of
+from ikegw.service.lines import level_of, text_of
 
 _SOURCES = 1024
 
@@ -23,7 +23,9 @@ class _Rate:
     burst: float
 
 
-_PROVOKED: dict[type, _Rate] = {
+_LIMITED: dict[type, _Rate] = {
+    # Nobody reads more, and a line costs as much as the key exchange of an IKE SA.
+    StateEntered: _Rate(500.0, 500.0, 500.0),
     AuthFailed: _Rate(50.0, 1.0, 20.0),
     Refused: _Rate(20.0, 1.0, 20.0),
     IkeDown: _Rate(20.0, 1.0, 20.0),
@@ -44,7 +46,7 @@ class Journal:
         self._now = now
         self._rates = {
             kind: RateLimit(rate.in_all, rate.per_source, _SOURCES, now(), rate.burst)
-            for kind, rate in _PROVOKED.items()
+            for kind, rate in _LIMITED.items()
         }
         self._left_out: Counter[type] = Counter()
         self.configure(level, states)
@@ -57,16 +59,13 @@ class Journal:
     def publish(self, event: Event) -> None:
         """Log one event."""
         kind = type(event)
-        if kind is StateEntered and not self._states and self._level > LogLevel.debug:
+        level = LogLevel.info if kind is StateEntered and self._states else level_of(event)
+        if level < self._level:
             return
         if not self._worth_a_line(kind, event):
             self._left_out[kind] += 1
             return
-        line = line_of(event)
-        level = LogLevel.info if kind is StateEntered and self._states else line.level
-        if level < self._level:
-            return
-        text = line.text
+        text = text_of(event)
         if more := self._left_out.pop(kind, 0):
             text += f" (and {more} more of this kind, not logged)"
         self._log.emit(level, "{line}", line=text)
@@ -75,5 +74,7 @@ class Journal:
         rate = self._rates.get(kind)
         if rate is None or (isinstance(event, IkeDown) and event.was_up):
             return True
+        if isinstance(event, StateEntered):
+            return rate.allows(b"", self._now())
         path: Path = event.path  # type: ignore[union-attr]
         return rate.allows(source_of(path.remote.address), self._now())

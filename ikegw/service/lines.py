@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any
 
-from attrs import frozen
 from twisted.logger import LogLevel
 
 from ikegw.events import (
@@ -29,23 +28,28 @@ from ikegw.policy.identities import display
 from ikegw.policy.selectors import networks_of
 from ikegw.wire.selectors import TrafficSelector
 
-DEBUG, INFO, WARN, ERROR = LogLevel.debug, LogLevel.info, LogLevel.warn, LogLevel.error
+_DEBUG: LogLevel = LogLevel.debug
+_INFO: LogLevel = LogLevel.info
+_WARN: LogLevel = LogLevel.warn
+_ERROR: LogLevel = LogLevel.error
 
+_LEVELS = {StateEntered: _DEBUG, Refused: _WARN}
 _TURNED_AWAY = frozenset({Why.HALF_OPEN_FULL.value, Why.SOURCE_BLOCKED.value})
 
 
-@frozen
-class Line:
-    """A line of log. `level` is a `twisted.logger.LogLevel`."""
+def level_of(event: Event) -> LogLevel:
+    """Say how much an event matters, without writing its line."""
+    if isinstance(event, AuthFailed):
+        return _ERROR if event.reason is AuthFailure.NO_OWN_MATERIAL else _WARN
+    if isinstance(event, Dropped):
+        return _WARN if event.reason in _TURNED_AWAY else _INFO
+    return _LEVELS.get(type(event), _INFO)
 
-    level: Any
-    text: str
 
-
-def line_of(event: Event) -> Line:
+def text_of(event: Event) -> str:
     """Write the line for any event of `ikegw.events`."""
-    level, text = _WRITERS[type(event)](event)
-    return Line(level, text if text.isprintable() else "".join(map(_printable, text)))
+    text = _WRITERS[type(event)](event)
+    return text if text.isprintable() else "".join(map(_printable, text))
 
 
 def megabytes(octets: int) -> str:
@@ -63,67 +67,65 @@ def networks(selectors: Iterable[TrafficSelector]) -> str:
     return ", ".join(map(_selector, selectors)) or "nothing"
 
 
-def _state_entered(event: StateEntered) -> tuple[Any, str]:
-    return DEBUG, f"{event.sa} {event.machine}: {event.before} --{event.cause}--> {event.state}"
+def _state_entered(event: StateEntered) -> str:
+    return f"{event.sa} {event.machine}: {event.before} --{event.cause}--> {event.state}"
 
 
-def _ike_up(event: IkeUp) -> tuple[Any, str]:
+def _ike_up(event: IkeUp) -> str:
     side = "initiator" if event.initiator else "responder"
-    return INFO, (
+    return (
         f"{event.sa} up: {display(event.remote)} at {event.path.remote} is authentic ({event.method}); "
         f"we are {display(event.local)} at {event.path.local}, the {side}; {event.suite}; "
         f"SPIs {event.spi_initiator.hex()} {event.spi_responder.hex()}"
     )
 
 
-def _ike_down(event: IkeDown) -> tuple[Any, str]:
+def _ike_down(event: IkeDown) -> str:
     who = f"{display(event.remote)} at {event.path.remote}" if event.remote else str(event.path.remote)
     if event.was_up:
-        return INFO, f"{event.sa} down: {who}: {event.reason}"
-    return INFO, f"{event.sa} ended before it was up: {who}: {event.reason}"
+        return f"{event.sa} down: {who}: {event.reason}"
+    return f"{event.sa} ended before it was up: {who}: {event.reason}"
 
 
-def _auth_failed(event: AuthFailed) -> tuple[Any, str]:
+def _auth_failed(event: AuthFailed) -> str:
     who = f"{display(event.remote)} at {event.path.remote}" if event.remote else str(event.path.remote)
-    level = ERROR if event.reason is AuthFailure.NO_OWN_MATERIAL else WARN
-    return level, f"{event.sa} authentication failed: {who}: {event.reason.value}: {event.detail}"
+    return f"{event.sa} authentication failed: {who}: {event.reason.value}: {event.detail}"
 
 
-def _refused(event: Refused) -> tuple[Any, str]:
+def _refused(event: Refused) -> str:
     who = "refused by" if event.by_peer else "we refused"
-    return WARN, f"{event.sa} {who} {event.path.remote}: {event.notify}: {event.detail}"
+    return f"{event.sa} {who} {event.path.remote}: {event.notify}: {event.detail}"
 
 
-def _child_up(event: ChildUp) -> tuple[Any, str]:
+def _child_up(event: ChildUp) -> str:
     kind = "ESP in UDP" if event.udp_encapsulated else "ESP"
-    return INFO, (
+    return (
         f"{event.sa} {event.child} up: {networks(event.local_selectors)} === {networks(event.remote_selectors)}; "
         f"{kind} {event.suite}; SPIs {event.inbound_spi.hex()} in, {event.outbound_spi.hex()} out"
     )
 
 
-def _child_down(event: ChildDown) -> tuple[Any, str]:
-    return INFO, (
+def _child_down(event: ChildDown) -> str:
+    return (
         f"{event.sa} {event.child} down: {event.reason}; SPI {event.inbound_spi.hex()}; "
         f"received {megabytes(event.inbound_octets)}, sent {megabytes(event.outbound_octets)}"
     )
 
 
-def _address_leased(event: AddressLeased) -> tuple[Any, str]:
-    return INFO, f"{event.sa} lent {_addresses(event.addresses)} to {display(event.identity)}"
+def _address_leased(event: AddressLeased) -> str:
+    return f"{event.sa} lent {_addresses(event.addresses)} to {display(event.identity)}"
 
 
-def _address_released(event: AddressReleased) -> tuple[Any, str]:
-    return INFO, f"{event.sa} gave back {_addresses(event.addresses)}"
+def _address_released(event: AddressReleased) -> str:
+    return f"{event.sa} gave back {_addresses(event.addresses)}"
 
 
-def _dropped(event: Dropped) -> tuple[Any, str]:
+def _dropped(event: Dropped) -> str:
     detail = f" ({event.detail})" if event.detail else ""
-    level = WARN if event.reason in _TURNED_AWAY else INFO
-    return level, f"dropped a datagram from {event.path.remote} to {event.path.local}: {event.reason}{detail}"
+    return f"dropped a datagram from {event.path.remote} to {event.path.local}: {event.reason}{detail}"
 
 
-_WRITERS: dict[type, Callable[[Any], tuple[Any, str]]] = {
+_WRITERS: dict[type, Callable[[Any], str]] = {
     StateEntered: _state_entered,
     IkeUp: _ike_up,
     IkeDown: _ike_down,

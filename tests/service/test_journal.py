@@ -65,6 +65,18 @@ def test_states_are_told_only_when_asked_for(journal: Callable[..., Journal], wr
     assert [level for level, _ in written.lines] == ["info", "debug"]
 
 
+def test_states_of_a_busy_gateway_are_told_in_part(
+    journal: Callable[..., Journal], written: Written, clock: Clock
+) -> None:
+    telling = journal(LogLevel.info, True)
+    for _ in range(2000):
+        telling.publish(STATE)
+    assert len(written.lines) == 500
+    clock.advance(1)
+    telling.publish(STATE)
+    assert written.lines[-1][1].endswith("SMR_AUTH (and 1500 more of this kind, not logged)")
+
+
 def test_lines_below_the_level_are_not_written(journal: Callable[..., Journal], written: Written) -> None:
     quiet = journal(LogLevel.warn, False)
     quiet.publish(AddressReleased(SA, ()))

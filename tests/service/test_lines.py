@@ -23,7 +23,7 @@ from ikegw.events import (
 )
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.identities import parse_identity
-from ikegw.service.lines import line_of, megabytes, networks
+from ikegw.service.lines import level_of, megabytes, networks, text_of
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import IdType
 from ikegw.wire.selectors import TrafficSelector
@@ -116,8 +116,7 @@ EXAMPLES: list[tuple[Event, LogLevel, str]] = [
 
 @pytest.mark.parametrize(("event", "level", "text"), EXAMPLES, ids=lambda value: type(value).__name__)
 def test_the_line_of_an_event(event: Event, level: LogLevel, text: str) -> None:
-    line = line_of(event)
-    assert (line.level, line.text) == (level, text)
+    assert (level_of(event), text_of(event)) == (level, text)
 
 
 def test_every_kind_of_event_has_a_line() -> None:
@@ -129,9 +128,9 @@ def test_every_kind_of_event_has_a_line() -> None:
 )
 def test_what_a_peer_sent_cannot_break_the_line(octets: bytes) -> None:
     for kind in (IdType.FQDN, IdType.KEY_ID, IdType.DER_ASN1_DN, IdType(200)):
-        assert line_of(AddressLeased(SA, Identity(kind, octets), ())).text.isprintable()
+        assert text_of(AddressLeased(SA, Identity(kind, octets), ())).isprintable()
     detail = octets.decode("latin-1")
-    text = line_of(AuthFailed(SA, PATH, None, AuthFailure.NOT_AUTHENTIC, detail)).text
+    text = text_of(AuthFailed(SA, PATH, None, AuthFailure.NOT_AUTHENTIC, detail))
     assert text.isprintable()
     assert "\n" not in text
 
