@@ -8,6 +8,8 @@ from cryptography import x509
 from ikegw.auth.certificates import MOST_NAMES, X509, BadCertificate, carries
 from ikegw.policy.identities import display, parse_identity
 from ikegw.testing.pki import subject
+from ikegw.wire.identification import Identity
+from ikegw.wire.registry import IdType
 
 from conftest import World  # isort: skip
 
@@ -81,9 +83,6 @@ def test_whose_certificate_it_is(world: World, names: str, identity: str, good: 
     "octets", [b"gw.ikegw.example\0", b"gw\0.ikegw.example", b"\xff\xfe", b"", b"*.ikegw.example "]
 )
 def test_odd_octets_in_an_identity_match_no_wildcard(world: World, octets: bytes) -> None:
-    from ikegw.wire.identification import Identity
-    from ikegw.wire.registry import IdType
-
     parsed = X509.parse(world.root.issue("subject", "ecdsa256", ["*.ikegw.example"]).der)
     assert not carries(parsed.names, Identity(IdType.FQDN, octets))
 

@@ -15,7 +15,7 @@ from ikegw.auth.certificates import X509
 from ikegw.auth.chains import MOST_CERTIFICATES, Chain, Trust
 from ikegw.auth.errors import AuthenticationError
 from ikegw.events import AuthFailure
-from ikegw.testing.pki import KINDS, Authority, Party, Period, general_name, subject
+from ikegw.testing.pki import KINDS, Authority, Party, Period, general_name, key_usage, subject
 
 from conftest import World  # isort: skip
 
@@ -238,6 +238,15 @@ def test_an_issuer_without_basic_constraints(world: World, key_usages: tuple[str
     false = world.root.issue("False", "ecdsa256", key_usages=key_usages)
     party = Authority(false.certificate, false.key, world.period).issue("mallory@ikegw.example", "ecdsa256")
     assert "CN=False" in refuse(trusting(world.root), party, world.now)
+
+
+@pytest.mark.parametrize("usages", [("key_cert_sign",), ("digital_signature",)])
+def test_an_issuer_that_leaves_basic_constraints_out(world: World, usages: tuple[str, ...]) -> None:
+    """OpenSSL by itself takes keyCertSign alone for an authority."""
+    key = KINDS["ecdsa256"]()
+    bare = world.root._sign(subject("Bare"), key, world.period, [(key_usage(usages), True)])
+    party = Authority(bare, key, world.period).issue("mallory@ikegw.example", "ecdsa256")
+    assert "CN=Bare" in refuse(trusting(world.root), party, world.now)
 
 
 def test_path_length(world: World) -> None:
