@@ -28,17 +28,19 @@ class Ikegw:
     name: str
     place: Namespace
     directory: Path
+    to_the_microsecond: bool = False
+    """Log with `laboratory.stopwatch` in place of twistd's own clock, which counts whole seconds."""
     daemon: Daemon = field(init=False)
 
     @daemon.default
     def _daemon(self) -> Daemon:
+        observer = ["--logger", "laboratory.stopwatch.observer"] if self.to_the_microsecond else []
+        plugin = ["ikegw", "--config", str(self.configuration)]
         return Daemon(
             name=f"ikegw {self.name}",
-            command=self.place.within(
-                TWISTD, "-n", "--pidfile=", "ikegw", "--config", str(self.configuration)
-            ),
+            command=self.place.within(TWISTD, "-n", "--pidfile=", *observer, *plugin),
             log=self.directory / "ikegw.log",
-            environment={**os.environ, "PYTHONUNBUFFERED": "1"},
+            environment={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )
 
     @property

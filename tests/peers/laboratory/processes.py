@@ -42,6 +42,7 @@ class Daemon:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=dict(self.environment),
+                start_new_session=True,  # Ctrl-C is for us: we stop it in order
             )
 
     @property

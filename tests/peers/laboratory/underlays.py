@@ -4,6 +4,8 @@ Behind the gateway lie 10.1.0.0/16 and fd00:1::/64, behind the client 10.2.0.0/1
 first 16) the host .1 is there, on the loopback device.
 """
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
 from laboratory.namespaces import Namespace, Network
@@ -22,13 +24,13 @@ class Underlay:
     gateway_address: str
 
 
-def _ends(network: Network) -> tuple[Namespace, Namespace]:
-    return network.namespace("client", *CLIENT_INNER), network.namespace("gateway", *GATEWAY_INNER)
+def _ends(network: Network, behind_gateway: Sequence[str] = GATEWAY_INNER) -> tuple[Namespace, Namespace]:
+    return network.namespace("client", *CLIENT_INNER), network.namespace("gateway", *behind_gateway)
 
 
-def direct(network: Network) -> Underlay:
+def direct(network: Network, behind_gateway: Sequence[str] = GATEWAY_INNER) -> Underlay:
     """One IPv4 wire."""
-    client, gateway = _ends(network)
+    client, gateway = _ends(network, behind_gateway)
     network.wire(client, "192.0.2.2/24", gateway, "192.0.2.1/24")
     return Underlay(client, "192.0.2.2", gateway, "192.0.2.1")
 

@@ -1,0 +1,1 @@
+"""What `script/demo` shows: a gateway and a client, told as a story."""

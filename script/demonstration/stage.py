@@ -1,0 +1,87 @@
+"""The stage: a wire, a gateway with a copy of the shipped configuration, and a client that knows its key and its authority."""
+
+import shutil
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field
+from laboratory import roadwarrior, underlays
+from laboratory.gateway import Ikegw
+from laboratory.room import Laboratory
+from laboratory.settings import Tree, merged
+from laboratory.strongswan import StrongSwan
+from laboratory.underlays import Underlay
+
+from ikegw.testing.pki import DemoPki, write_directory
+
+SHIPPED: Final = Path("etc/ikegw")
+CLIENT: Final = "carol@ikegw.example"
+GATEWAY: Final = "gw.ikegw.example"
+BEHIND: Final = ("10.1.0.1", "fd00:1::1")
+"""Hosts behind the gateway, one of each family."""
+
+
+@define
+class Stage:
+    """Who takes part. The client plays twice: each time a new daemon."""
+
+    laboratory: Laboratory
+    peer: str
+    underlay: Underlay = field(init=False)
+    gateway: Ikegw = field(init=False)
+    _pki: DemoPki = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        inner = (f"{BEHIND[0]}/32", f"{BEHIND[1]}/128")
+        self.underlay = underlays.direct(self.laboratory.network, inner)
+        self._pki = DemoPki.make(GATEWAY, [CLIENT], "ecdsa256", datetime.now(UTC))
+        self.gateway = Ikegw(
+            "gateway", self.underlay.gateway, self.laboratory.directory / "gateway", to_the_microsecond=True
+        )
+        self.laboratory.daemons.append(self.gateway)
+        self._furnish()
+
+    def _furnish(self) -> None:
+        shutil.copytree(SHIPPED, self.gateway.directory)
+        for secrets in (self.gateway.directory / "secrets.d").glob("*.toml"):
+            secrets.chmod(0o640)  # git keeps no such modes; ikegw refuses a secret that the world can read
+        write_directory(
+            self.gateway.directory, {"gw": self._pki.gateway[1]}, {"ca": self._pki.root.certificate}
+        )
+
+    def client_with_key(self) -> StrongSwan | Ikegw:
+        """A client that has the shipped shared key."""
+        client = self._client("client-psk")
+        shipped = (self.gateway.directory / "secrets.d" / "example.toml").read_text()
+        secret = tomllib.loads(shipped)["secrets"]["ike"]["roadwarriors"]["secret"]
+        client.load(merged(self._settings(None), roadwarrior.shared_key(GATEWAY, CLIENT, secret=secret)))
+        return client
+
+    def client_with_certificate(self) -> StrongSwan | Ikegw:
+        """A client that has a certificate."""
+        client = self._client("client-certificate")
+        client.install("carol", self._pki.clients[0][1], self._pki.root.certificate)
+        client.load(self._settings("carol"))
+        return client
+
+    def _client(self, name: str) -> StrongSwan | Ikegw:
+        place = self.underlay.client
+        if self.peer == "strongswan":
+            stamps: Tree = {"default": 1, "ike_name": True, "flush_line": True, "time_format": "%s"}
+            return self.laboratory.strongswan(
+                name, place, {"filelog": {"stderr": {**stamps, "time_add_ms": True}}}
+            )
+        client = Ikegw(name, place, self.laboratory.directory / name, to_the_microsecond=True)
+        self.laboratory.daemons.append(client)
+        return client
+
+    def _settings(self, certificate: str | None) -> Tree:
+        return roadwarrior.client(
+            self.underlay.client_address,
+            self.underlay.gateway_address,
+            identity=CLIENT,
+            peer=GATEWAY,
+            certificate=certificate,
+        )
