@@ -126,10 +126,7 @@ class _Reading:
             node = None
         elif node is not None:
             section.places[key.name] = node.place
-            if key.later:
-                self.warnings.append(
-                    Problem(node.place, ".".join(path), "without effect in this version of ikegw")
-                )
+            self._later(key, node, path)
             if self._value(key, node, section):
                 return
             section.failed.add(key.name)
@@ -137,6 +134,15 @@ class _Reading:
             self.tell(section.place, path, f"missing: {key.kind.expected} is needed")
             section.failed.add(key.name)
         section.values[key.name] = default_of(key)
+
+    def _later(self, key: Key, leaf: Leaf, path: tuple[str, ...]) -> None:
+        if key.later:
+            self.warnings.append(
+                Problem(leaf.place, ".".join(path), "without effect in this version of ikegw")
+            )
+        elif leaf.value in key.later_values:
+            text = f"{shown(leaf.value)} is without effect in this version of ikegw"
+            self.warnings.append(Problem(leaf.place, ".".join(path), text))
 
     def _value(self, key: Key, leaf: Leaf, section: Section) -> bool:
         path = (*section.path, key.name)

@@ -91,9 +91,14 @@ def _sections() -> Iterator[str]:
 
 def _row(key: Key) -> str:
     value = ("list of: " if key.kind.listed else "") + key.kind.expected
-    doc = f"{key.doc} *Without effect in this version.*" if key.later else key.doc
-    cells = (f"`{key.name}`", value, _default(key), doc)
+    cells = (f"`{key.name}`", value, _default(key), key.doc + _later(key))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _later(key: Key) -> str:
+    if key.later_values:
+        return f" *{', '.join(key.later_values)}: without effect in this version.*"
+    return " *Without effect in this version.*" if key.later else ""
 
 
 def _default(key: Key) -> str:

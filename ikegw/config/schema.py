@@ -18,7 +18,7 @@ from ikegw.policy.connections import AuthKind, DpdAction, SendCertificate, Start
 class Key:
     """One key: its default is written as in a file; None means that there is none, and `doc` says what follows.
 
-    `later`: it is read and checked, but has no effect in this version.
+    `later`: it is read and checked, but has no effect in this version; `later_values`: these values have none.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Key:
     doc: str
     required: bool = False
     later: bool = False
+    later_values: tuple[str, ...] = ()
 
 
 @frozen
@@ -141,7 +142,7 @@ LOG: Final = Table(
 CONTROL: Final = Table(
     "control",
     "The socket that `ikegwctl` speaks to.",
-    (Key("socket", kinds.SOCKET, "/run/ikegw/control.sock", 'Its path; `""` for no socket.'),),
+    (Key("socket", kinds.SOCKET, "/run/ikegw/control.sock", 'Its path; `""` for no socket.', later=True),),
 )
 
 LOCAL: Final = Table(
@@ -216,6 +217,7 @@ CHILD: Final = Table(
             one_of(StartAction),
             "none",
             "When loaded: wait for the peer, connect at once, or when traffic comes (`trap`).",
+            later_values=("trap",),
         ),
         Key("close_action", one_of(StartAction), "none", "The same when the peer closed it.", later=True),
         Key("dpd_action", one_of(DpdAction), "clear", "When the peer no longer answers.", later=True),
@@ -391,7 +393,8 @@ POOL: Final = Table(
             "subnet",
             listed(kinds.NETWORK),
             [],
-            "Networks that clients are told to send through the tunnel (split tunnel).",
+            "Networks that clients are told to send through the tunnel, in place of the tunnel's `local_ts`.",
+            later=True,
         ),
     ),
     named=True,
