@@ -242,7 +242,7 @@ def test_an_issuer_without_basic_constraints(world: World, key_usages: tuple[str
 
 @pytest.mark.parametrize("usages", [("key_cert_sign",), ("digital_signature",)])
 def test_an_issuer_that_leaves_basic_constraints_out(world: World, usages: tuple[str, ...]) -> None:
-    """OpenSSL by itself takes keyCertSign alone for an authority."""
+    """OpenSSL before 4.0 takes keyCertSign alone for an authority; whoever links us with one must not."""
     key = KINDS["ecdsa256"]()
     bare = world.root._sign(subject("Bare"), key, world.period, [(key_usage(usages), True)])
     party = Authority(bare, key, world.period).issue("mallory@ikegw.example", "ecdsa256")
