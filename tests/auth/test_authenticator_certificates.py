@@ -394,3 +394,9 @@ def test_a_method_without_rfc_7427_and_with_sha1_is_refused_by_default(world: Wo
 def test_rubbish_as_a_signature(world: World, method: AuthMethod, data: bytes) -> None:
     proof = evolve(prove(world, world.carol), authentication=Authentication(method, data))
     assert refusal(verify(world, proof))[0] is AuthFailure.NOT_AUTHENTIC
+
+
+def test_an_authority_of_the_same_name_but_another_key_is_not_in_our_chain(world: World) -> None:
+    twin = Authority.root("Root", "ecdsa256", world.period)
+    (own,) = credentials({"carol": world.carol}, twin, world.root).own
+    assert [each.der for each in own.chain] == [world.root.certificate.public_bytes(Encoding.DER)]
