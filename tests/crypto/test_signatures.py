@@ -227,6 +227,8 @@ def test_raw_ecdsa_is_r_and_s_and_not_der() -> None:
     raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     verify(private.public_key(), AuthMethod.ECDSA_SHA256_P256, raw, OCTETS, STRICT)
     refused("ecdsa-p256", SIGNATURE, prefixed(ECDSA[HashId.SHA2_256].identifier, raw))
+    longer = raw[:32] + b"\0" + raw[32:]  # the same numbers
+    refused("ecdsa-p256", AuthMethod.ECDSA_SHA256_P256, longer, match="a signature of 65 octets")
 
 
 # ---------------------------------------------------------------- SHA-1, only where policy allows it

@@ -20,6 +20,7 @@ from ikegw.policy.proposals import (
     choose_ike,
     explain,
     groups_of,
+    offers_suite,
     parse_offer,
     to_wire,
 )
@@ -120,6 +121,47 @@ def test_our_order_decides() -> None:
     assert suite(choose_ike(ike_offers("aes128-aes256-sha1-sha256-modp2048-x25519"), theirs)) == (
         "aes128-sha1-modp2048"
     )
+
+
+def test_our_order_decides_between_the_peer_s_proposals_too() -> None:
+    ours = ike_offers("aes256-aes128-sha256-sha1-prfsha256-prfsha1-x25519-modp2048")
+    sha1, prfsha1 = Transform(INTEG, 2), Transform(PRF, 2)
+    worse = [
+        [CBC128, SHA256, PRFSHA256, X25519],
+        [CBC256, sha1, PRFSHA256, X25519],
+        [CBC256, SHA256, prfsha1, X25519],
+    ]
+    best = [CBC256, SHA256, PRFSHA256, MODP2048]
+    chosen = choose_ike(ours, ike_sa(*worse, best))
+    assert chosen is not None
+    assert chosen.answer.proposals[0].number == 4
+
+
+def test_between_the_peer_s_proposals_the_group_does_not_count() -> None:
+    ours = ike_offers("aes256-sha256-x25519-modp2048")
+    rest = [CBC256, SHA256, PRFSHA256]
+    assert suite(choose_ike(ours, ike_sa([*rest, MODP2048], [*rest, X25519]))) == "aes256-sha256-modp2048"
+    assert suite(choose_ike(ours, ike_sa([*rest, MODP2048, X25519]))) == "aes256-sha256-x25519"
+
+
+def test_offers_suite() -> None:
+    def chosen(text: str) -> IkeSuite:
+        found = choose_ike(ike_offers(text), to_wire(ike_offers(text)))
+        assert found is not None
+        return found.suite
+
+    offers = ike_offers("aes256gcm16-prfsha256-x25519", "aes256-aes128-sha256-x25519")
+    assert offers_suite(offers, chosen("aes256gcm16-prfsha256-x25519"))
+    assert offers_suite(offers, chosen("aes128-sha256-x25519"))
+    for other in (
+        "aes128gcm16-prfsha256-x25519",
+        "aes256gcm16-prfsha384-x25519",
+        "aes256gcm16-prfsha256-ecp256",
+        "aes256-sha256-ecp256",
+        "aes256-sha1-prfsha256-x25519",
+        "aes192-sha256-x25519",
+    ):
+        assert not offers_suite(offers, chosen(other))
 
 
 def test_the_answer_is_the_proposal_with_its_number_and_one_transform_of_each_type() -> None:
