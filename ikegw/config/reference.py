@@ -90,7 +90,7 @@ def _sections() -> Iterator[str]:
 
 
 def _row(key: Key) -> str:
-    value = ("list of: " if key.kind.listed else "") + key.kind.expected
+    value = ("list of: " if key.kind.listed else "") + key.kind.expected.replace("*", r"\*")
     cells = (f"`{key.name}`", value, _default(key), key.doc + _later(key))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 

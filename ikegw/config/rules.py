@@ -186,13 +186,17 @@ def _addresses(connection: Section, around: Surroundings) -> Found:
 
 
 def _times(connection: Section, _around: Surroundings) -> Found:
-    rekey, rand = connection["rekey_time"], connection["rand_time"]
-    if rand and connection.whole("rekey_time", "rand_time") and rand >= (rekey or connection["reauth_time"]):
-        yield _problem(
-            connection,
-            "rand_time",
-            "not below rekey_time: keys would be renewed without end; make it smaller",
-        )
+    yield from _early(connection, connection["rekey_time"] or connection["reauth_time"])
+
+
+def _early(section: Section, renewed: float) -> Found:
+    if (
+        section.whole("rekey_time", "rand_time")
+        and section["rand_time"]
+        and 0 < renewed <= section["rand_time"]
+    ):
+        text = "not below rekey_time: keys would be renewed without end; make it smaller"
+        yield _problem(section, "rand_time", text)
 
 
 _CONNECTION_RULES: Final[tuple[Callable[[Section, Surroundings], Found], ...]] = (
@@ -216,14 +220,7 @@ def _child(child: Section, connection: Section) -> Found:
                 life,
                 f"not above {rekey}: it would end before its keys are renewed; make it larger or leave it out",
             )
-    if (
-        child["rand_time"]
-        and child.whole("rekey_time", "rand_time")
-        and child["rand_time"] >= child["rekey_time"]
-    ):
-        yield _problem(
-            child, "rand_time", "not below rekey_time: keys would be renewed without end; make it smaller"
-        )
+    yield from _early(child, child["rekey_time"])
     if (
         child["start_action"] is not StartAction.NONE
         and connection.whole("remote_addrs")
