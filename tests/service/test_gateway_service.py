@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, fail
 
 from ikegw.dataplane.memory import MemoryPlane
 from ikegw.ports import DataPlaneError
+from ikegw.testing.pki import main
 
 GATEWAY = """
 [connections.road]
@@ -165,6 +166,35 @@ def test_a_reload_changes_limits_log_pools_and_keys_and_says_what_must_wait(
         "reloaded: logging changed",
         "not reloaded: listen changed, which takes effect when ikegw is started anew",
     ]
+
+
+@pytest_twisted.inlineCallbacks
+def test_a_reload_reads_the_credential_directories_again(pair: tuple[Any, Any], log: Any) -> Story:
+    gateway, _ = pair
+    gateway.service.startService()
+    main(["--gateway", "gw.example.org", str(gateway.directory)])
+    yield gateway.service.reload()
+    assert "reloaded: certificates, authorities or private keys changed" in log.lines
+    assert gateway.service.assembled.authenticator.credentials.own
+    (gateway.directory / "ca" / "broken.pem").write_text("not this")
+    yield gateway.service.reload()
+    assert any("broken.pem: " in line for line in log.lines)
+    assert log.lines[-1].startswith("not reloaded: ")
+
+
+@pytest_twisted.inlineCallbacks
+def test_a_fault_of_ours_while_reloading_is_told_and_nothing_stops(
+    pair: tuple[Any, Any], log: Any, monkeypatch: pytest.MonkeyPatch
+) -> Story:
+    def fall_over(path: object) -> None:
+        raise ZeroDivisionError
+
+    gateway, _ = pair
+    gateway.service.startService()
+    monkeypatch.setattr("ikegw.service.gateway_service.prepare", fall_over)
+    yield gateway.service.reload()
+    assert log.lines[-2] == "internal error while reloading"
+    assert log.lines[-1].startswith("not reloaded: ")
 
 
 @pytest_twisted.inlineCallbacks
