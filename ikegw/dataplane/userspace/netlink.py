@@ -33,10 +33,37 @@ _UNICAST, _BOOT, _STATIC = 1, 3, 4
 _TO_TABLE, _INVERT = 1, 2
 _SOL_NETLINK, _EXT_ACK = 270, 11
 _NODAD: Final = 2
+_ADDRESS_GROUPS: Final = 0x10 | 0x100
 
 
 class NetlinkError(OSError):
     """The kernel refused; the text says what was asked."""
+
+
+class AddressChanges:
+    """A socket that has something to read whenever an address of this network namespace comes or goes."""
+
+    def __init__(self) -> None:
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
+        )
+        self._socket.bind((0, _ADDRESS_GROUPS))
+
+    def fileno(self) -> int:
+        """For epoll."""
+        return self._socket.fileno()
+
+    def drain(self) -> None:
+        """Forget what it has to say; the addresses are asked for anew."""
+        try:
+            while True:
+                self._socket.recv(1 << 16)
+        except OSError:
+            return
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
 
 
 class Netlink:

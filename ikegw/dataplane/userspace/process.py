@@ -14,7 +14,7 @@ from ikegw.dataplane.userspace.carriers import Carrier, RawCarrier, SocketName, 
 from ikegw.dataplane.userspace.control import BadFrame, Frames, Json, Kind, encode_ike, frame, json_frame
 from ikegw.dataplane.userspace.database import Database, Refused
 from ikegw.dataplane.userspace.inbound import Inbound
-from ikegw.dataplane.userspace.netlink import Netlink
+from ikegw.dataplane.userspace.netlink import AddressChanges, Netlink
 from ikegw.dataplane.userspace.outbound import Outbound
 from ikegw.dataplane.userspace.routing import Routing
 from ikegw.dataplane.userspace.tun import Tun
@@ -168,7 +168,7 @@ class _Started:
 
     def _open(self, wanted: Json) -> None:
         process, mtu = self._process, wanted["mtu"]
-        netlink = Netlink()
+        self._netlink = netlink = Netlink()
         self._undo.callback(netlink.close)
         self._tun = tun = Tun.open(wanted["tun"])
         self._undo.callback(tun.close)
@@ -187,6 +187,10 @@ class _Started:
         )
         self._open_carriers([(_endpoint(pair), fd) for *pair, fd in wanted["sockets"]])
         self._listen(tun.descriptor, self._outbound.pump)
+        self._changes = changes = AddressChanges()
+        self._undo.callback(changes.close)
+        self._listen(changes.fileno(), self._learn_addresses)
+        self._learn_addresses()
 
     def _open_carriers(self, sockets: list[tuple[Endpoint, int]]) -> None:
         refused = ""
@@ -224,6 +228,10 @@ class _Started:
 
     def _forget(self) -> None:
         self._outbound.forget_flows()
+
+    def _learn_addresses(self) -> None:
+        self._changes.drain()
+        self._inbound.coalescer.local = frozenset(address.packed for address in self._netlink.addresses())
 
     def close(self) -> None:
         """Rules, routes, addresses and the device go."""
