@@ -17,7 +17,7 @@ from laboratory.processes import Daemon
 from laboratory.settings import Tree, as_toml, merged
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
-_READY = r"data plane: "
+_READY = r"\] ready: "
 _LABORATORY: Tree = {"control": {"socket": ""}}
 
 
