@@ -40,7 +40,7 @@ Open = Callable[[memoryview, int, int, int, memoryview, int], None]
 
 _HEADER: Final = Struct("!LL")
 _HEADER_IV: Final = Struct("!LLQ")
-_ESN_AAD: Final = Struct("!4sLL")
+_WHOLE: Final = Struct("!Q")
 _ESN_AAD_NUMBERS: Final = Struct("!LQ")
 _HIGH: Final = Struct("!L")
 _LOW: Final = 0xFFFFFFFF
@@ -136,7 +136,7 @@ def _aead_opener(suite: EspSuite, keys: ChildKeys) -> Open:
 
     def open_(esp: memoryview, start: int, stop: int, sequence: int, out: memoryview, position: int) -> None:
         iv, body = start + 8, start + 16
-        aad = _ESN_AAD.pack(esp[start : start + 4], sequence >> 32, sequence & _LOW) if esn else esp[start:iv]
+        aad = esp[start : start + 4].tobytes() + _WHOLE.pack(sequence) if esn else esp[start:iv]
         decrypt_into(salt + esp[iv:body], esp[body:stop], aad, out[position : position + stop - body - icv])
 
     return open_
