@@ -123,6 +123,13 @@ def test_every_kind_of_event_has_a_line() -> None:
     assert {type(event) for event, _, _ in EXAMPLES} == set(get_args(Event))
 
 
+def test_an_event_without_words_is_told_all_the_same() -> None:
+    class Later(Dropped):
+        pass
+
+    assert "too-short" in text_of(Later(PATH, "too-short"))
+
+
 @pytest.mark.parametrize(
     "octets", [b"a\r\nAug 1 root: forged", b"\x1b[2J", b"\xff\xfe\0", "grüße".encode(), b"{line}", b""]
 )
