@@ -47,7 +47,9 @@ def test_what_leaves_comes_in_at_the_mirrored_end(each):
     other = End(each.suite)
     other.sa.local, other.sa.remotes = each.sa.remotes, each.sa.local
     written = other.arrive(*sealed)
-    assert [one for super_packet in written for one in cut(super_packet)] == packets
+    found = [one for super_packet in written for one in cut(super_packet)]
+    assert sorted(found) == sorted(packets)
+    assert [one for one in found if one in packets[:30]] == packets[:30], "the order within a flow"
     assert len(written) == 4 + 3, "eight trains a turn are joined"
     assert other.sa.received_octets == sum(map(len, packets)) == each.sa.sent_octets
     assert other.sa.received_packets == len(packets)
