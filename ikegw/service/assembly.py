@@ -19,6 +19,7 @@ from ikegw.gate.limits import Limits
 from ikegw.ike.gateway import Gateway
 from ikegw.net.sockets import IkeSocket
 from ikegw.net.transport import Received, UdpTransport
+from ikegw.paths import Path
 from ikegw.ports import DataPlane
 from ikegw.service.counters import Counters
 from ikegw.service.journal import Journal
@@ -67,14 +68,12 @@ def assemble(
     """Make all parts and join them; nothing is started. The sockets belong to the transport from now on."""
     config = prepared.config
     transport = UdpTransport(sockets)
-    plane = make_plane(
-        reactor,
-        config,
-        transport.nat_t_sockets(),
-        # The gateway needs the data plane and the data plane the gateway: whoever hears first asks for it late.
-        lambda path, octets: gateway.datagram_received(path, octets),
-        plane_lost,
-    )
+
+    def received_by_plane(path: Path, octets: bytes) -> None:
+        transport.counts["received"] += 1
+        gateway.datagram_received(path, octets)
+
+    plane = make_plane(reactor, config, transport.nat_t_sockets(), received_by_plane, plane_lost)
     addresses = PoolAddresses(prepared.pools)
     authenticator = Authenticator(prepared.credentials, lambda: datetime.now(UTC), deferToThread)
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
