@@ -65,3 +65,12 @@ def test_ikegw_deletes_every_SA_when_it_is_stopped(
     where = underlay.client if ours is client else underlay.gateway
     assert "ikegw" not in where.run("ip", "-brief", "link"), "the TUN device is gone"
     assert "10.3.0." not in where.run("ip", "-brief", "addr", "show")
+
+
+def test_a_killed_ikegw_leaves_no_process_and_no_device(laboratory: Laboratory) -> None:
+    underlay, _, gateway = tunnel(laboratory, "strongswan", "ikegw")
+    assert "ikegw" in underlay.gateway.run("ip", "-brief", "link")
+
+    gateway.daemon.signal(signal.SIGKILL)
+
+    until(lambda: "ikegw" not in underlay.gateway.run("ip", "-brief", "link"), "the TUN device stays")

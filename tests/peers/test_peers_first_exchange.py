@@ -20,7 +20,7 @@ STRONGSWAN_ASKS = {"cookie_threshold": 1, "block_threshold": 0}
 @pytest.mark.parametrize("detour", ["cookie", "group", "cookie and group"])
 @pytest.mark.parametrize(
     ("client_kind", "gateway_kind"),
-    [("strongswan", "ikegw"), ("ikegw", "strongswan"), ("strongswan", "strongswan")],
+    [("strongswan", "ikegw"), ("ikegw", "strongswan")],
 )
 def test_client_follows_the_detour(
     laboratory: Laboratory, client_kind: str, gateway_kind: str, detour: str

@@ -55,7 +55,7 @@ def client_of(underlay: Underlay, number: int) -> Tree:
     )
 
 
-@pytest.fixture(scope="module", params=["strongswan-ikegw", "ikegw-strongswan", "strongswan-strongswan"])
+@pytest.fixture(scope="module", params=["strongswan-ikegw", "ikegw-strongswan"])
 def crowd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
     client_kind, gateway_kind = request.param.split("-")
     laboratory = Laboratory(tmp_path_factory.mktemp("suites"))
