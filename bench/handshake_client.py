@@ -1,0 +1,151 @@
+"""The load: ikegw's own gateway as initiator of many IKE SAs, in a process of its own.
+
+    python handshake_client.py CASE CREDENTIALS IN-FLIGHT PEER'S-PORT OWN-ADDRESS
+
+Each line on its standard input is a number of IKE SAs to set up; each line that it answers is JSON: how many came up, why the
+first of the others did not, and the seconds that it took. Every client is another one, as far as its identities go round.
+"""
+
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv4Network
+from itertools import count, islice
+from pathlib import Path
+from typing import Any, cast
+
+from attrs import evolve
+from handshake_cases import CASES, CERTIFICATES, ESP, GATEWAY_ADDRESS, GATEWAY_NAME, SECRET, Case, client_name
+from twisted.internet import reactor as the_reactor
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import cooperate
+from twisted.internet.stdio import StandardIO
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
+
+from ikegw.addresses.pool import PoolAddresses
+from ikegw.auth.authenticator import Authenticator
+from ikegw.auth.loading import load_credentials
+from ikegw.dataplane.memory import MemoryPlane
+from ikegw.events import Event
+from ikegw.gate.admission import Admission
+from ikegw.gate.limits import Limits
+from ikegw.ike.gateway import Gateway
+from ikegw.net.sockets import open_sockets
+from ikegw.net.transport import UdpTransport
+from ikegw.policy.connections import AuthKind, ChildPolicy, Connection, LocalAuth, RemoteAuth, Retransmit
+from ikegw.policy.identities import IdentityPattern, parse_identity
+from ikegw.policy.offers import parse_offer
+from ikegw.policy.selectors import DYNAMIC, from_network
+
+reactor = cast(Any, the_reactor)
+
+
+def connection(case: Case, port: int) -> Connection:
+    """The client's side of a case, for a client without a name yet; `port` is the responder's."""
+    kind = AuthKind.PSK if case.key is None else AuthKind.PUBKEY
+    return Connection(
+        "",
+        LocalAuth(kind),
+        RemoteAuth(kind, IdentityPattern.parse(GATEWAY_NAME)),
+        (
+            ChildPolicy(
+                "net", (DYNAMIC,), (from_network(IPv4Network("10.1.0.0/16")),), parse_offer("esp", ESP)
+            ),
+        ),
+        parse_offer("ike", case.proposal),
+        remote_addresses=(IPv4Network(GATEWAY_ADDRESS),),
+        remote_port=port,
+        virtual=(IPv4Address("0.0.0.0"),) if case.lends else (),
+        retransmit=Retransmit(tries=1),
+        dpd_seconds=0,
+    )
+
+
+class Load(LineOnlyReceiver):
+    """Takes orders on standard input."""
+
+    delimiter = b"\n"
+
+    def __init__(self, template: Connection, gateway: Gateway, in_flight: int) -> None:
+        self._in_flight = in_flight
+        self._template = template
+        self._gateway = gateway
+        by_key = template.local.kind is AuthKind.PSK
+        self._names = count(1) if by_key else (1 + n % CERTIFICATES for n in count())
+
+    def lineReceived(self, line: bytes) -> None:  # noqa: N802 (Twisted's name)
+        self._begin(int(line))
+
+    def connectionLost(self, reason: Failure | None = None) -> None:  # type: ignore[override] # noqa: N802 (Twisted's name)
+        os._exit(0)  # the gateway is thrown away too: thousands of DELETEs would only cost time
+
+    def _begin(self, wanted: int) -> None:
+        began, failures = time.monotonic(), list[str]()
+
+        def told(_: object) -> None:
+            seconds = time.monotonic() - began
+            answer = {"up": wanted - len(failures), "failure": failures[:1], "seconds": seconds}
+            self.sendLine(json.dumps(answer).encode())
+
+        def failed(failure: Failure) -> None:
+            failures.append(failure.getErrorMessage())
+
+        work = (self._connect(name).addErrback(failed) for name in islice(self._names, wanted))
+        lines = [cooperate(work).whenDone() for _ in range(self._in_flight)]
+        waiting = len(lines)
+
+        def one_ended(_: object) -> None:
+            nonlocal waiting
+            waiting -= 1
+            if not waiting:
+                told(None)
+
+        for line in lines:
+            line.addBoth(one_ended)
+
+    def _connect(self, number: int) -> Deferred[Any]:
+        identity = parse_identity(client_name(number))
+        files = (f"{client_name(number)}.pem",) if self._template.local.kind is AuthKind.PUBKEY else ()
+        local = LocalAuth(self._template.local.kind, identity, files)
+        self._gateway.connections = (evolve(self._template, name=f"client{number}", local=local),)
+        return self._gateway.initiate(f"client{number}")
+
+
+def _gateway(directory: Path, address: str) -> Gateway:
+    """An initiator on real sockets whose tunnels carry nothing."""
+    transport = UdpTransport(open_sockets((IPv4Address(address),)))
+    loaded = load_credentials(
+        directory / "certs", directory / "ca", directory / "private", [((), SECRET.encode())]
+    )
+    gateway = Gateway(
+        reactor,
+        os.urandom,
+        transport,
+        MemoryPlane(reactor, os.urandom),
+        PoolAddresses(()),
+        Authenticator(loaded.credentials, lambda: datetime.now(UTC), maybeDeferred),
+        Admission(Limits(), os.urandom, reactor.seconds()),
+        (),
+        _unheard,
+    )
+    gateway.start()
+    transport.start(reactor, gateway.datagram_received)
+    return gateway
+
+
+def _unheard(event: Event) -> None:
+    """Nobody listens to the load's own events."""
+
+
+def main(name: str, directory: str, in_flight: str, peer_port: str, own_address: str) -> None:
+    case = next(each for each in CASES if each.name == name)
+    gateway = _gateway(Path(directory), own_address)
+    StandardIO(Load(connection(case, int(peer_port)), gateway, int(in_flight)))
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

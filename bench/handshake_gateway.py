@@ -1,0 +1,57 @@
+"""ikegw as `twistd ikegw` assembles it, but for its data plane, which carries nothing: the responder that is measured.
+
+    python handshake_gateway.py CONFIGURATION [PROFILE]
+
+With PROFILE, everything that the reactor does is profiled, and the figures are written there at the end (for `pstats`).
+"""
+
+import cProfile
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from twisted.internet import reactor as the_reactor
+from twisted.logger import globalLogBeginner, textFileLogObserver
+
+from ikegw.config import Config
+from ikegw.dataplane.memory import MemoryPlane
+from ikegw.net.sockets import IkeSocket, open_sockets
+from ikegw.net.transport import Received
+from ikegw.service.assembly import Plane
+from ikegw.service.gateway_service import GatewayService
+from ikegw.service.preparation import prepare
+
+reactor = cast(Any, the_reactor)
+
+
+def null_plane(
+    reactor: Any,
+    config: Config,
+    nat_t_sockets: tuple[IkeSocket, ...],
+    received: Received,
+    lost: Callable[[str], None],
+) -> Plane:
+    """A data plane that takes everything and does nothing (`assembly.MakePlane`)."""
+    return Plane(MemoryPlane(reactor, os.urandom), "memory", reads_nat_t=False)
+
+
+def main(configuration: str, profile: str = "") -> None:
+    prepared = prepare(Path(configuration))
+    listen = prepared.config.listen
+    sockets = open_sockets(listen.addresses, listen.port, listen.nat_t_port)
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    service = GatewayService(reactor, prepared, sockets, null_plane, reactor.stop)
+    reactor.callWhenRunning(service.startService)
+    reactor.callWhenRunning(print, "ready", flush=True)
+    if not profile:
+        reactor.run()
+        return
+    profiler = cProfile.Profile()
+    profiler.runcall(reactor.run)
+    profiler.dump_stats(profile)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,119 @@
+"""One case: every responder does the same work in turns, so that whatever else the machine does meets all of them alike."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from attrs import define, field, frozen
+from handshake_cases import Case
+from handshake_responders import Responder
+from machine import cpu_seconds, resident_octets
+
+from ikegw.testing.pki import DemoPki, write_directory
+
+WARM_UP = 60
+"""IKE SAs before the count begins: both sides have loaded and cached what they load and cache once."""
+
+TURN = 50
+"""IKE SAs of one turn."""
+
+IN_FLIGHT = 8
+"""Logins that a client has under way at a time."""
+
+_CLIENT = str(Path(__file__).with_name("handshake_client.py"))
+
+
+@frozen
+class Figures:
+    """What one IKE SA cost its responder: CPU in milliseconds, memory in kB (1000 octets); and how many came a second."""
+
+    cpu_ms: float
+    kb: float
+    per_second: float
+
+
+class BenchFailed(Exception):
+    """Not every IKE SA came up; the text says why."""
+
+
+@define
+class _Track:
+    """A responder with a client of its own."""
+
+    responder: Responder
+    client: "subprocess.Popen[str]"
+    seconds: float = field(default=0.0, init=False)
+
+    def connect(self, count: int) -> None:
+        """Set up so many IKE SAs, all of which must come up."""
+        assert self.client.stdin is not None
+        assert self.client.stdout is not None
+        self.client.stdin.write(f"{count}\n")
+        self.client.stdin.flush()
+        said = self.client.stdout.readline()
+        answer = json.loads(said) if said else {"up": 0, "failure": ["the client died"]}
+        if answer["up"] != count:
+            why = (
+                f"{answer['up']} of {count} IKE SAs came up; why the first other did not: {answer['failure']}"
+            )
+            raise BenchFailed(f"{why}\n{self.responder.daemon.tail()}")
+        self.seconds += answer["seconds"]
+
+    def used(self) -> tuple[float, int]:
+        """The responder's CPU seconds and memory so far."""
+        pid = self.responder.daemon.pid
+        return cpu_seconds(pid), resident_octets(pid)
+
+
+def measure(
+    case: Case, responders: Sequence[Responder], pki: DemoPki | None, clients: Path, sas: int
+) -> list[Figures]:
+    """Figures of each responder for `sas` IKE SAs; `clients` is a directory for the clients' credentials."""
+    if pki is not None:
+        write_directory(clients, dict(pki.clients), {"ca": pki.root.certificate})
+    with ExitStack() as stack:
+        tracks = [stack.enter_context(_track(case, each, pki, clients)) for each in responders]
+        for track in tracks:
+            track.connect(WARM_UP)
+            track.seconds = 0.0
+        before = [track.used() for track in tracks]
+        for done in range(0, sas, TURN):
+            for track in tracks:
+                track.connect(min(TURN, sas - done))
+        after = [track.used() for track in tracks]
+        return [
+            Figures((cpu - cpu_0) * 1000 / sas, (held - held_0) / 1000 / sas, sas / track.seconds)
+            for track, (cpu_0, held_0), (cpu, held) in zip(tracks, before, after, strict=True)
+        ]
+
+
+@contextmanager
+def _track(case: Case, responder: Responder, pki: DemoPki | None, clients: Path) -> Iterator[_Track]:
+    responder.start(case, pki)
+    try:
+        client = subprocess.Popen(
+            [
+                sys.executable,
+                _CLIENT,
+                case.name,
+                str(clients),
+                str(IN_FLIGHT),
+                str(responder.port),
+                responder.client_address,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        try:
+            yield _Track(responder, client)
+        finally:
+            client.kill()
+            client.wait()
+    finally:
+        responder.stop()
