@@ -82,6 +82,8 @@ class TunnelSa:
     virtual: tuple[IPv4Address | IPv6Address, ...] = ()
     limits: Limits = Limits()
     replay_window: int = 1024
+    standby: bool = False
+    """It receives, but does not send before `activate`: the peer may not be ready for it yet."""
 
 
 @frozen
@@ -156,16 +158,24 @@ class DataPlane(Protocol):
     def install(self, sa: TunnelSa) -> Deferred[None]:
         """Install both directions, policies, routes and virtual addresses: wholly, or not at all (DataPlaneError).
 
-        The newest SA for the same selectors sends; older ones go on receiving until removed.
+        The newest SA for the same selectors sends, unless it is on standby; older ones go on receiving until removed.
         """
+        ...
+
+    def activate(self, inbound_spi: bytes) -> Deferred[None]:
+        """An SA on standby sends from now on; nothing happens to one that sends already, or is not there."""
         ...
 
     def move(self, inbound_spi: bytes, path: Path) -> Deferred[None]:
         """Carry on over another path: the answer to `MappingChanged`; DataPlaneError if there is no such SA."""
         ...
 
-    def remove(self, inbound_spi: bytes) -> Deferred[Usage]:
-        """Remove all of it and tell its last counts. Removing what is not there gives an empty Usage."""
+    def remove(self, inbound_spi: bytes, linger: float = 0.0) -> Deferred[Usage]:
+        """Remove all of it and tell its last counts. Removing what is not there gives an empty Usage.
+
+        With `linger`, in seconds, it sends no more but receives for so long, for packets that are under way; then it is
+        removed, and only then the Deferred fires.
+        """
         ...
 
     def usage(self, inbound_spi: bytes) -> Deferred[Usage]:

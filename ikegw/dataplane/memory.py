@@ -58,6 +58,7 @@ class _Installed:
     soft: bool = False
     hard: bool = False
     timers: list[IDelayedCall] = field(factory=list)
+    removed: Deferred[Usage] | None = None
 
 
 class MemoryPlane:
@@ -128,14 +129,37 @@ class MemoryPlane:
         entry.told_path = None
         return succeed(None)
 
-    def remove(self, inbound_spi: bytes) -> Deferred[Usage]:
+    def activate(self, inbound_spi: bytes) -> Deferred[None]:
         """See `ports.DataPlane`."""
-        entry = self._installed.pop(inbound_spi, None)
-        self.spis.free(inbound_spi)
+        entry = self._installed.get(inbound_spi)
+        if entry is not None and entry.sa.standby:
+            self._age += 1
+            entry.sa, entry.age = evolve(entry.sa, standby=False), self._age
+        return succeed(None)
+
+    def remove(self, inbound_spi: bytes, linger: float = 0.0) -> Deferred[Usage]:
+        """See `ports.DataPlane`."""
+        entry = self._installed.get(inbound_spi)
         if entry is None:
+            self.spis.free(inbound_spi)
             return succeed(Usage())
         self._stop_timers(entry)
-        return succeed(self._usage(entry))
+        if not linger:
+            return succeed(self._take_out(inbound_spi, entry))
+        entry.sa = evolve(entry.sa, standby=True)
+        removed: Deferred[Usage] = Deferred()
+        entry.removed = removed
+        entry.timers.append(self._clock.callLater(linger, self._take_out, inbound_spi, entry))
+        return removed
+
+    def _take_out(self, inbound_spi: bytes, entry: _Installed) -> Usage:
+        self._installed.pop(inbound_spi, None)
+        self.spis.free(inbound_spi)
+        usage, removed = self._usage(entry), entry.removed
+        if removed is not None:
+            entry.removed = None
+            removed.callback(usage)
+        return usage
 
     def usage(self, inbound_spi: bytes) -> Deferred[Usage]:
         """See `ports.DataPlane`."""
@@ -148,6 +172,8 @@ class MemoryPlane:
         """See `ports.DataPlane`."""
         for entry in self._installed.values():
             self._stop_timers(entry)
+            if entry.removed is not None:
+                entry.removed.callback(self._usage(entry))
         self._installed.clear()
         self.spis.taken.clear()
         self._listener = None
@@ -171,7 +197,7 @@ class MemoryPlane:
         """The ESP packet that would leave, or None where no SA takes it (it is dropped, never sent in the clear)."""
         best: tuple[tuple[Fit, int], _Installed] | None = None
         for entry in self._installed.values():
-            fit = outbound_match(entry.sa, packet)
+            fit = None if entry.sa.standby else outbound_match(entry.sa, packet)
             if fit is not None and (best is None or (fit, entry.age) > best[0]):
                 best = ((fit, entry.age), entry)
         if best is None or best[1].hard:

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from attrs import define, evolve, field, frozen
-from twisted.internet.interfaces import IReactorProcess
+from twisted.internet.defer import Deferred
 
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
 from ikegw.crypto.transforms import BY_NAME, Encryption, Integrity
-from ikegw.dataplane.userspace.client import UserspacePlane
+from ikegw.dataplane.userspace.client import PlaneReactor, UserspacePlane
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.selectors import from_network
-from ikegw.ports import TunnelSa
+from ikegw.ports import DataPlaneEvent, TunnelSa
 
 _NEW_NETWORK = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -125,10 +125,11 @@ class RunningPlane:
     plane: UserspacePlane
     heard: list[tuple[Path, bytes]] = field(factory=list)
     sockets: list[socket.socket] = field(factory=list)
+    told: list[DataPlaneEvent] = field(factory=list)
 
     @classmethod
-    def make(cls, reactor: IReactorProcess, side: Side, mtu: int = 1400) -> "RunningPlane":
-        """Sockets and plane; `plane.start` must be called inside the namespace."""
+    def make(cls, reactor: PlaneReactor, side: Side, mtu: int = 1400) -> "RunningPlane":
+        """Sockets and plane."""
         heard: list[tuple[Path, bytes]] = []
         opened: list[tuple[Endpoint, socket.socket]] = []
         with side.namespace.inside():
@@ -140,6 +141,11 @@ class RunningPlane:
             reactor, opened, lambda path, octets: heard.append((path, octets)), os.urandom, mtu=mtu
         )
         return cls(side, plane, heard, [udp for _, udp in opened])
+
+    def start(self) -> Deferred[None]:
+        """Start the plane inside the namespace; its events gather in `told`."""
+        with self.side.namespace.inside():
+            return self.plane.start(self.told.append)
 
 
 def suite_named(text: str) -> EspSuite:

@@ -13,7 +13,7 @@ from typing import Any, cast
 from attrs import define, field
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ProcessDone, ProcessExitedAlready
-from twisted.internet.interfaces import IProcessTransport, IReactorProcess
+from twisted.internet.interfaces import IDelayedCall, IProcessTransport, IReactorProcess, IReactorTime
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -38,6 +38,10 @@ from ikegw.wire.selectors import TrafficSelector
 _FIRST_SOCKET = 3
 
 
+class PlaneReactor(IReactorProcess, IReactorTime):
+    """What the plane needs of a reactor."""
+
+
 class UserspacePlane:
     """`ports.DataPlane` in a process of its own, which also reads the NAT-T sockets.
 
@@ -47,7 +51,7 @@ class UserspacePlane:
 
     def __init__(
         self,
-        reactor: IReactorProcess,
+        reactor: PlaneReactor,
         nat_t_sockets: Sequence[tuple[Endpoint, socket]],
         ike_received: Callable[[Path, bytes], None],
         random: Random,
@@ -61,6 +65,7 @@ class UserspacePlane:
         self._tun_name, self._mtu, self._lost = tun_name, mtu, lost
         self._spis = SpiSpace(random, worker)
         self._installed: dict[bytes, TunnelSa] = {}
+        self._lingering: dict[bytes, _Lingering] = {}
         self._link: _Link | None = None
         self._listener: Callable[[DataPlaneEvent], None] | None = None
 
@@ -129,29 +134,52 @@ class UserspacePlane:
     def move(self, inbound_spi: bytes, path: Path) -> Deferred[None]:
         """See `ports.DataPlane`."""
         sa = self._installed.get(inbound_spi)
-        body = {
-            "spi": int.from_bytes(inbound_spi, "big"),
+        body = _named(inbound_spi) | {
             "local": _pair(path.local),
             "remote": _pair(path.remote),
             "udp": sa is None or sa.udp_encapsulated,
         }
         return self._ask(Kind.MOVE, body).addCallback(lambda _: None)
 
-    def remove(self, inbound_spi: bytes) -> Deferred[Usage]:
+    def activate(self, inbound_spi: bytes) -> Deferred[None]:
         """See `ports.DataPlane`."""
+        return self._ask(Kind.ACTIVATE, _named(inbound_spi)).addCallback(lambda _: None)
+
+    def remove(self, inbound_spi: bytes, linger: float = 0.0) -> Deferred[Usage]:
+        """See `ports.DataPlane`. Removing an SA that lingers ends that at once; both Deferreds fire."""
+        earlier = self._lingering.pop(inbound_spi, None)
+        if earlier is not None:
+            earlier.cancel()
+        if linger and earlier is None and inbound_spi in self._installed and self._link is not None:
+            return self._removed_later(inbound_spi, linger)
         self._installed.pop(inbound_spi, None)
-        asked = self._ask(Kind.REMOVE, {"spi": int.from_bytes(inbound_spi, "big")})
+        asked = self._ask(Kind.REMOVE, _named(inbound_spi))
 
         def removed(counts: Json) -> Usage:
             if inbound_spi not in self._installed:
                 self._spis.free(inbound_spi)
-            return Usage(**counts)
+            usage = Usage(**counts)
+            if earlier is not None:
+                earlier.fire(usage)
+            return usage
 
         return asked.addCallback(removed)
 
+    def _removed_later(self, inbound_spi: bytes, linger: float) -> Deferred[Usage]:
+        def now() -> None:
+            self.remove(inbound_spi).addErrback(lambda _: lingering.fire(lingering.usage))
+
+        def retired(counts: Json) -> None:
+            lingering.usage = Usage(**counts)
+
+        lingering = _Lingering(self._reactor.callLater(linger, now))
+        self._lingering[inbound_spi] = lingering
+        self._ask(Kind.RETIRE, _named(inbound_spi)).addCallbacks(retired, lambda _: None)
+        return lingering.deferred
+
     def usage(self, inbound_spi: bytes) -> Deferred[Usage]:
         """See `ports.DataPlane`."""
-        asked = self._ask(Kind.USAGE, {"spi": int.from_bytes(inbound_spi, "big")})
+        asked = self._ask(Kind.USAGE, _named(inbound_spi))
         return asked.addCallback(lambda counts: Usage(**counts))
 
     def stop(self) -> Deferred[None]:
@@ -165,6 +193,11 @@ class UserspacePlane:
         self._spis.taken.clear()
         link.end()
         return link.gone
+
+    @property
+    def process_id(self) -> int:
+        """The process's, 0 if there is none."""
+        return 0 if self._link is None else self._link.process_id
 
     # ------------------------------------------------------------ inside
 
@@ -204,10 +237,33 @@ class UserspacePlane:
 
     def _ended(self, reason: str | None) -> None:
         self._link = None
+        lingering, self._lingering = self._lingering, {}
+        for one in lingering.values():
+            one.cancel()
+            one.fire(one.usage)
         self._installed.clear()
         self._spis.taken.clear()
         if reason is not None and self._lost is not None:
             self._lost(reason)
+
+
+@define(eq=False)
+class _Lingering:
+    """An SA that only receives, until `call`; `usage` is what it had carried when it stopped sending."""
+
+    call: IDelayedCall
+    deferred: "Deferred[Usage]" = field(factory=Deferred)
+    usage: Usage = field(factory=Usage)
+
+    def cancel(self) -> None:
+        """It is not to be removed by the clock."""
+        if self.call.active():
+            self.call.cancel()
+
+    def fire(self, usage: Usage) -> None:
+        """It is gone."""
+        if not self.deferred.called:
+            self.deferred.callback(usage)
 
 
 @define
@@ -253,6 +309,11 @@ class _Link(ProcessProtocol):
             self._asked_to_end = True
             self._process.writeToChild(0, json_frame(Kind.STOP, 0, {}))
             self._process.closeChildFD(0)
+
+    @property
+    def process_id(self) -> int:
+        """The process's."""
+        return int(getattr(self.transport, "pid", 0) or 0)
 
     @property
     def _process(self) -> IProcessTransport:
@@ -314,6 +375,10 @@ def _remote(host: str, port: int) -> Endpoint:
     return Endpoint(ip_address(host), port)
 
 
+def _named(spi: bytes) -> Json:
+    return {"spi": int.from_bytes(spi, "big")}
+
+
 def _pair(endpoint: Endpoint) -> list[str | int]:
     return [str(endpoint.address), endpoint.port]
 
@@ -346,4 +411,5 @@ def _description(sa: TunnelSa) -> Json:
         "octets": [limits.soft_octets, limits.hard_octets],
         "packets": [limits.soft_packets, limits.hard_packets],
         "window": sa.replay_window,
+        "standby": sa.standby,
     }

@@ -29,6 +29,8 @@ class Kind(IntEnum):
     REMOVE = 4
     USAGE = 5
     STOP = 6
+    ACTIVATE = 7
+    RETIRE = 8
     REPLY = 16
     REFUSAL = 17
     EVENT = 18

@@ -63,14 +63,29 @@ class Database:
         except OSError:
             _all_of(undo)
             raise
-        for remote in sa.remotes:
-            for local in sa.local:
-                if remote.version == local.version:
-                    self.policies[remote.version].add(remote, local, sa)
         self.sas[sa.spi] = sa
         self._undo[sa.spi] = undo
+        if not wanted["standby"]:
+            self._let_send(sa, True)
         self._schedule(sa, wanted["soft_seconds"], wanted["hard_seconds"])
         self._changed()
+
+    def activate(self, spi: int) -> None:
+        """Let an SA on standby send; one that is not there, that sends, or that is retired stays as it is."""
+        sa = self.sas.get(spi)
+        if sa is not None and not sa.sends and not sa.retired:
+            self._let_send(sa, True)
+            self._changed()
+
+    def retire(self, spi: int) -> Json:
+        """Let it only receive from now on, until it is removed; its counts so far, or none."""
+        sa = self.sas.get(spi)
+        if sa is None:
+            return {}
+        sa.retired = True
+        self._let_send(sa, False)
+        self._changed()
+        return self._counts(sa)
 
     def move(self, spi: int, local: Endpoint, remote: Endpoint, udp: bool) -> None:
         """Send over another path."""
@@ -82,10 +97,7 @@ class Database:
         sa = self.sas.pop(spi, None)
         if sa is None:
             return {}
-        for remote in sa.remotes:
-            for local in sa.local:
-                if remote.version == local.version:
-                    self.policies[remote.version].remove(remote, local, sa)
+        self._let_send(sa, False)
         sa.expired = True
         _all_of(self._undo.pop(spi))
         self._changed()
@@ -118,7 +130,7 @@ class Database:
         now = self._clock()
         while self._timers:
             due, _, sa, hard = self._timers[0]
-            if sa.spi not in self.sas or self.sas[sa.spi] is not sa:
+            if sa.retired or self.sas.get(sa.spi) is not sa:
                 heappop(self._timers)
             elif due > now:
                 return due - now
@@ -172,6 +184,17 @@ class Database:
             raise Refused(f"{wanted['name']}: {error}") from error
         sa.follow(remote, carrier, self._mtu)
         return sa
+
+    def _let_send(self, sa: Sa, sends: bool) -> None:
+        """Add or remove its outbound policies."""
+        if sa.sends == sends:
+            return
+        sa.sends = sends
+        for remote in sa.remotes:
+            for local in sa.local:
+                if remote.version == local.version:
+                    policy = self.policies[remote.version]
+                    (policy.add if sends else policy.remove)(remote, local, sa)
 
     def _lead(self, sa: Sa, virtual: list[Address], undo: list[Callable[[], None]]) -> None:
         """Addresses and routes; `undo` gets what takes each back."""

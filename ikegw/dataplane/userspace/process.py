@@ -89,10 +89,23 @@ class Process:
             return self._started.said
         if self._started is None:
             raise Refused("not started")
-        database = self._started.database
+        if kind is Kind.STOP:
+            self._running = False
+            self._started.close()
+            self._started = None
+            return {}
+        return self._asked_of(self._started.database, kind, body)
+
+    @staticmethod
+    def _asked_of(database: Database, kind: Kind, body: Json) -> Json:
         if kind is Kind.INSTALL:
             database.install(body)
             return {}
+        if kind is Kind.ACTIVATE:
+            database.activate(body["spi"])
+            return {}
+        if kind is Kind.RETIRE:
+            return database.retire(body["spi"])
         if kind is Kind.MOVE:
             database.move(body["spi"], _endpoint(body["local"]), _endpoint(body["remote"]), body["udp"])
             return {}
@@ -100,10 +113,7 @@ class Process:
             return database.remove(body["spi"])
         if kind is Kind.USAGE:
             return database.usage(body["spi"])
-        self._running = False
-        self._started.close()
-        self._started = None
-        return {}
+        raise Refused(f"nobody asks for {kind.name}")
 
     def _write(self, octets: bytes) -> None:
         """To the gateway, now or when its pipe has room."""
@@ -174,7 +184,7 @@ class _Started:
         self._undo.callback(tun.close)
         _quiet_ipv6(tun.name)
         netlink.set_up(tun.index, mtu, _TUN_QUEUE)
-        routing = Routing(netlink, tun.index)
+        self._routing = routing = Routing(netlink, tun.index)
         self._undo.callback(routing.clear)
         self._udp: dict[Endpoint, UdpCarrier] = {}
         self._raw: dict[str, RawCarrier] = {}
@@ -231,7 +241,8 @@ class _Started:
 
     def _learn_addresses(self) -> None:
         self._changes.drain()
-        self._inbound.coalescer.local = frozenset(address.packed for address in self._netlink.addresses())
+        self._routing.ours = ours = tuple(self._netlink.addresses())
+        self._inbound.coalescer.local = frozenset(address.packed for address in ours)
 
     def close(self) -> None:
         """Rules, routes, addresses and the device go."""

@@ -30,6 +30,8 @@ class Routing:
 
     def __init__(self, netlink: Netlink, index: int) -> None:
         self._netlink, self._index = netlink, index
+        self.ours: tuple[Address, ...] = ()
+        """This host's addresses, as they were last learned."""
         self._routes: Counter[Network] = Counter()
         self._lengths: Counter[tuple[int, int]] = Counter()
         self._addresses: Counter[Address] = Counter()
@@ -70,9 +72,8 @@ class Routing:
 
     def source_within(self, ranges: Iterable[tuple[int, int, int]]) -> Address | None:
         """An address of this host within one of the ranges (version, first, last): what it should send from itself."""
-        ours = self._netlink.addresses()
         for version, first, last in ranges:
-            for address in ours:
+            for address in self.ours:
                 if address.version == version and first <= int(address) <= last:
                     return address
         return None

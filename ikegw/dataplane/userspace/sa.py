@@ -73,6 +73,8 @@ class Sa:
     told_remote: SocketName | None = None
     soft_told: bool = False
     expired: bool = False
+    sends: bool = False
+    retired: bool = False
     octet_alarm: float = math.inf
     packet_alarm: float = math.inf
     mtu: int = 1400
