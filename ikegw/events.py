@@ -106,6 +106,26 @@ class ChildUp:
 
 
 @frozen
+class ChildRekeyed:
+    """A CHILD SA was replaced by another, at our or the peer's wish; both are told up and down besides."""
+
+    sa: SaName
+    child: str
+    old_inbound_spi: bytes
+    inbound_spi: bytes
+
+
+@frozen
+class IkeRekeyed:
+    """An IKE SA goes on with fresh keys and other SPIs, under its old name."""
+
+    sa: SaName
+    suite: str
+    spi_initiator: bytes
+    spi_responder: bytes
+
+
+@frozen
 class ChildDown:
     """A CHILD SA ended, with what it carried (inner octets)."""
 
@@ -150,6 +170,8 @@ Event = (
     | AuthFailed
     | Refused
     | ChildUp
+    | ChildRekeyed
+    | IkeRekeyed
     | ChildDown
     | AddressLeased
     | AddressReleased

@@ -183,11 +183,12 @@ class Authenticating:
                 udp_encapsulated=sa.udp_encapsulated,
                 spis=(self._reserved_spi, chosen.spi),
                 selectors=(ours, theirs),
+                random=sa.surroundings.random,
                 virtual=addresses_of(sa.lease),
             )
-            child = ChildSa(sa, policy, made)
+            child = ChildSa(sa, policy)
             sa.wait_for(
-                child.install(), lambda _: self._installed(child), DataPlaneError, self._not_installed
+                child.install(made), lambda _: self._installed(child), DataPlaneError, self._not_installed
             )
 
     def _installed(self, child: ChildSa) -> None:

@@ -1,40 +1,72 @@
 """One CHILD SA of an IKE SA: the driver of Figure 8's machine."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ikegw.events import ChildDown, ChildUp, StateEntered
+from ikegw.events import ChildDown, ChildRekeyed, ChildUp, Refused, StateEntered
+from ikegw.ike.backoff import Backoff
+from ikegw.ike.child_asking import (
+    ChildAsking,
+    ChildMade,
+    NotFound,
+    OtherGroup,
+    Postponed,
+)
+from ikegw.ike.child_asking import (
+    Refused as RefusedByPeer,
+)
+from ikegw.ike.collision import redundant
+from ikegw.ike.negotiation import tunnel
 from ikegw.machines.child import Child, ChildMachine
 from ikegw.machines.tracing import state_of, trace
 from ikegw.policy.connections import ChildPolicy
-from ikegw.ports import TunnelSa, Usage
+from ikegw.ports import DataPlaneError, TunnelSa, Usage
+from ikegw.wire.message import Message
+from ikegw.wire.registry import ExchangeType
 
 if TYPE_CHECKING:
     from ikegw.ike.sa import IkeSa
 
+GUARD_SECONDS = 30.0
+"""How long a peer that rekeyed has to delete what it replaced (§10)."""
+
+LINGER_SECONDS = 5.0
+"""How long packets under way are still received on what was replaced."""
+
 
 @define(eq=False)
 class ChildSa:
-    """A CHILD SA that the data plane carries, or is asked to."""
+    """A CHILD SA that the data plane carries, or that is wanted."""
 
     sa: "IkeSa" = field(repr=False)
     policy: ChildPolicy = field(repr=False)
-    tunnel: TunnelSa
     machine: Child = field(init=False, repr=False)
     ending: str = field(default="", init=False)
+    successor: "ChildSa | None" = field(default=None, init=False, repr=False)
+    """What replaced it, made by whichever side."""
+
+    _tunnel: TunnelSa | None = field(default=None, init=False)
+    _carried: bool = field(default=False, init=False)
+    _asking: ChildAsking | None = field(default=None, init=False, repr=False)
+    _peers_nonces: tuple[bytes, bytes] | None = field(default=None, init=False, repr=False)
+    _backoff: Backoff = field(factory=Backoff, init=False, repr=False)
+    _timer: IDelayedCall | None = field(default=None, init=False, repr=False)
+    came_up: Callable[[], None] | None = field(default=None, init=False, repr=False)
 
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
         self.machine = ChildMachine(self)
-        publish, kind = self.sa.surroundings.publish, f"child {self.policy.name}"
+        kind = f"child {self.policy.name}"
 
         def told(before: str, cause: str, after: str) -> None:
-            publish(StateEntered(self.sa.name, kind, before, cause, after))
+            self.sa.surroundings.publish(StateEntered(self.sa.name, kind, before, cause, after))
 
         trace(self.machine, told)
 
@@ -43,20 +75,36 @@ class ChildSa:
         """The state of its machine, in the paper's names."""
         return state_of(self.machine)
 
+    @property
+    def tunnel(self) -> TunnelSa:
+        """What the data plane carries; only once it was agreed."""
+        if self._tunnel is None:
+            raise AssertionError(f"{self.sa.name}.{self.policy.name} was never agreed")
+        return self._tunnel
+
     # ------------------------------------------------------------ inputs, with their reason
 
-    def install(self) -> Deferred[None]:
+    def install(self, made: TunnelSa) -> Deferred[None]:
         """Have the data plane carry it; errback DataPlaneError, and then nothing of it is left there."""
-        return self.sa.surroundings.data_plane.install(self.tunnel)
+        self._tunnel = made
+        return self.sa.surroundings.data_plane.install(made).addCallback(self._is_carried)
+
+    def _is_carried(self, _: None) -> None:
+        self._carried = True
 
     def remove(self, reason: str) -> None:
         """EXPIRE_HARD, or MSG_CHILD_REMOVE of the operator."""
         self.ending = self.ending or reason
         self.machine.remove()
 
+    def soft_expired(self) -> None:
+        """EXPIRE_SOFT; what is being replaced or removed anyway needs no rekeying."""
+        if self.state == "SA_MATURE" and self.successor is None and self.policy.rekey_seconds:
+            self.machine.soft_expired()
+
     def peer_deleted(self) -> None:
         """The peer's DELETE names it."""
-        self.ending = self.ending or "the peer deleted it"
+        self.ending = self.ending or ("rekeyed" if self.successor else "the peer deleted it")
         self.machine.peer_deleted()
 
     def ike_sa_gone(self, reason: str) -> None:
@@ -64,10 +112,209 @@ class ChildSa:
         self.ending = self.ending or reason
         self.machine.ike_sa_gone()
 
-    # ------------------------------------------------------------ outputs
+    def rekeyed_by_peer(self, successor: "ChildSa", nonces: tuple[bytes, bytes]) -> None:
+        """The peer's CREATE_CHILD_SA with N(REKEY_SA) was answered; `nonces` are its (Ni, Nr)."""
+        self.successor, self._peers_nonces = successor, nonces
+        self.machine.superseded()
+
+    # ------------------------------------------------------------ waiting
+
+    def await_slot(self) -> None:
+        """Ask for the IKE SA's slot."""
+        self.sa.established.await_slot(self)
+
+    def leave_queue(self) -> None:
+        """No longer."""
+        self.sa.established.leave_queue(self)
+
+    def retry_later(self) -> None:
+        """Rows C-07 and C-24."""
+        self._asking = None
+        wait = self._backoff.next(self.sa.surroundings.random)
+        if wait is None:
+            self.sa.phase.told_to_end("the peer answered TEMPORARY_FAILURE for minutes: out of step")
+            return
+        again = self.await_slot if self.state == "SA_CREATE" else self.soft_expired
+        self._start_timer(wait, again)
+
+    def _start_timer(self, seconds: float, elapsed: Callable[[], Any]) -> None:
+        self._stop_timer()
+
+        def fired() -> None:
+            self._timer = None
+            elapsed()
+
+        self._timer = self.sa.surroundings.clock.callLater(seconds, fired)
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+
+    # ------------------------------------------------------------ our requests
+
+    def request_create(self) -> None:
+        """Rows C-04 and C-06."""
+        self._request(b"")
+
+    def request_rekey(self) -> None:
+        """Rows C-21 and C-26."""
+        self._request(self.tunnel.inbound_spi)
+
+    def _request(self, replaced_spi: bytes) -> None:
+        if self._asking is not None:
+            self._send(self._asking)
+            return
+        sa = self.sa
+
+        def reserved(spi: bytes) -> None:
+            local, remote = self.sa.selectors_for(self)
+            self._asking = ChildAsking(
+                self.policy, sa.channel, sa.surroundings.random, spi, local, remote, replaced_spi
+            )
+            self._send(self._asking)
+
+        sa.wait_for(sa.surroundings.data_plane.allocate_spi(sa.path), reserved, DataPlaneError, self._no_spi)
+
+    def _no_spi(self, error: DataPlaneError) -> None:
+        self._tell_refused("SPI", str(error), by_peer=False)
+        self.sa.established.release_slot()
+        self.machine.refused()
+
+    def _send(self, asking: ChildAsking) -> None:
+        self.sa.established.send(ExchangeType.CREATE_CHILD_SA, asking.payloads(), self._answered)
+
+    def _answered(self, message: Message) -> None:
+        asking = self._asking
+        if asking is None:
+            return
+        outcome = asking.read(message)
+        if isinstance(outcome, ChildMade):
+            self._make(asking, outcome)
+        elif isinstance(outcome, OtherGroup):
+            self.machine.other_group()
+        else:
+            self.sa.established.release_slot()
+            self._asking = None
+            self._failed(asking, outcome)
+
+    def _failed(self, asking: ChildAsking, outcome: Any) -> None:
+        release = self.sa.surroundings.data_plane.release_spi
+        if isinstance(outcome, Postponed):
+            release(asking.spi)
+            self._lost_or(self.machine.postponed)
+        elif isinstance(outcome, NotFound):
+            release(asking.spi)
+            self._lost_or(self.machine.not_found)
+        elif isinstance(outcome, RefusedByPeer):
+            release(asking.spi)
+            self._tell_refused(
+                outcome.notify, "the peer would not have the CHILD SA; its log says why", by_peer=True
+            )
+            self.ending = self.ending or f"the peer refused it with {outcome.notify}"
+            self._lost_or(self.machine.refused)
+        else:
+            self._disown(asking.spi, outcome.why)
+
+    def _lost_or(self, otherwise: Callable[[], None]) -> None:
+        """Our rekeying failed: if the peer's succeeded meanwhile, that one it is."""
+        if self.state == "SA_REKEY_WAIT" and self.successor is not None:
+            self._yield()
+        elif self.state == "SA_REKEY_WAIT" and not self._carried:
+            self.machine.not_found()
+        else:
+            otherwise()
+
+    def _yield(self) -> None:
+        if self._carried:
+            self.machine.rekey_redundant()
+        else:
+            self.machine.rekeyed_meanwhile_gone()
+
+    def _disown(self, spi: bytes, why: str) -> None:
+        """Row C-09: the peer believes that it exists under `spi`."""
+        self._tell_refused("CHILD SA", why, by_peer=False)
+        unwanted = self if self.state == "SA_CREATE_WAIT" else ChildSa(self.sa, self.policy)
+        unwanted.ending = unwanted.ending or why
+        unwanted._disowned_spi = spi
+        unwanted.machine.unusable()
+        if unwanted is not self:
+            self._lost_or(self.machine.refused)
+
+    _disowned_spi: bytes = field(default=b"", init=False)
+
+    # ------------------------------------------------------------ what the peer agreed to
+
+    def _make(self, asking: ChildAsking, made: ChildMade) -> None:
+        if self.state == "SA_CREATE_WAIT":
+            self._install_as(self, asking, made, standby=False)
+        else:
+            survives = self._peers_nonces is None or not redundant(made.nonces, self._peers_nonces)
+            self._install_as(ChildSa(self.sa, self.policy), asking, made, standby=not survives)
+
+    def _install_as(self, child: "ChildSa", asking: ChildAsking, made: ChildMade, *, standby: bool) -> None:
+        sa = self.sa
+        wanted = tunnel(
+            sa.name,
+            self.policy,
+            sa.channel,
+            made.nonces,
+            made.suite,
+            we_initiated=True,
+            path=sa.path,
+            udp_encapsulated=sa.udp_encapsulated,
+            spis=(asking.spi, made.peer_spi),
+            selectors=(made.local_selectors, made.remote_selectors),
+            virtual=() if self._tunnel is None else self._tunnel.virtual,
+            shared=made.shared,
+            random=sa.surroundings.random,
+            standby=standby,
+        )
+
+        def installed(_: None) -> None:
+            sa.established.release_slot()
+            self._asking = None
+            child.machine.installed()
+            if child is not self:
+                self._replaced_by(child, standby=standby)
+
+        def not_installed(error: DataPlaneError) -> None:
+            sa.established.release_slot()
+            self._asking = None
+            self._disown(asking.spi, f"our data plane refused it: {error}")
+
+        sa.wait_for(child.install(wanted), installed, DataPlaneError, not_installed)
+
+    def _replaced_by(self, child: "ChildSa", *, standby: bool) -> None:
+        """Rows C-23, K-05 and K-09: our rekeying is through; `standby`: but the peer's survives."""
+        self.ending = self.ending or "rekeyed"
+        if standby:
+            child.remove("redundant: both ends rekeyed at once")
+            self._yield()
+            return
+        self.successor = child
+        self.sa.surroundings.publish(
+            ChildRekeyed(self.sa.name, self.policy.name, self.tunnel.inbound_spi, child.tunnel.inbound_spi)
+        )
+        if self._carried:
+            self.machine.rekeyed()
+        else:
+            self.machine.rekeyed_meanwhile_gone()
+
+    def request_delete(self) -> None:
+        """Row C-34."""
+        spi = self._disowned_spi or self.tunnel.inbound_spi
+
+        def answered(message: Message) -> None:
+            self.sa.established.release_slot()
+            self.machine.delete_answered()
+
+        self.sa.established.send_delete(spi, answered)
+
+    # ------------------------------------------------------------ other outputs
 
     def started(self) -> None:
-        """Row C-01."""
+        """Rows C-01, C-05, C-11."""
         tunnel = self.tunnel
         self.sa.children[tunnel.inbound_spi] = self
         self.sa.surroundings.publish(
@@ -82,33 +329,62 @@ class ChildSa:
                 tunnel.udp_encapsulated,
             )
         )
+        came_up, self.came_up = self.came_up, None
+        if came_up is not None:
+            came_up()
 
-    def request_delete(self) -> None:
-        """Row C-34: when the slot is free."""
-        self.sa.phase.ask_to_delete(self.tunnel.inbound_spi, self.machine.delete_answered)
+    def superseded(self) -> None:
+        """Rows C-30, C-22, K-09."""
+        self._start_timer(GUARD_SECONDS, lambda: self.remove("the peer rekeyed it and did not delete it"))
+
+    def rekey_no_more(self) -> None:
+        """Row C-27: soft limits are told once, so nothing brings it about again."""
+
+    def begin_anew(self) -> None:
+        """Row C-25."""
+        if self.successor is None:
+            self.sa.established.create_child(self.policy)
+
+    def stop_carrying(self) -> None:
+        """Row K-05."""
+        if self._carried:
+            self._carried = False
+            self._take_out()
 
     def gone(self) -> None:
-        """Row C-38: the data plane gives it up and tells its last counts."""
-        was_up = self.sa.children.pop(self.tunnel.inbound_spi, None) is not None
-        removed = self.sa.surroundings.data_plane.remove(self.tunnel.inbound_spi)
-        if was_up:
-            removed.addErrback(self._not_removed).addCallback(self._tell_end)
-        removed.addErrback(self._not_removed)
+        """Row C-38."""
+        self._stop_timer()
+        if self._asking is not None:
+            self.sa.surroundings.data_plane.release_spi(self._asking.spi)
+        if self._carried:
+            self._carried = False
+            self._take_out()
+        elif self._disowned_spi:
+            self.sa.surroundings.data_plane.release_spi(self._disowned_spi)
 
-    def _tell_end(self, usage: Usage) -> None:
+    def _take_out(self) -> None:
+        """The data plane gives it up and tells its last counts; what was replaced still receives what is under way."""
+        plane, spi, name = self.sa.surroundings.data_plane, self.tunnel.inbound_spi, self.sa.name
+        told = self.sa.children.pop(spi, None) is not None
+        successor = self.successor
+        if successor is not None and successor._carried:
+            plane.activate(successor.tunnel.inbound_spi).addErrback(self._not_done)
+        lingering = self.sa.has_keys and successor is not None
+        removed = plane.remove(spi, LINGER_SECONDS if lingering else 0.0).addErrback(self._not_done)
+        if told:
+            removed.addCallback(lambda usage: self._tell_end(usage, spi, name))
+        removed.addErrback(self._not_done)
+
+    def _tell_end(self, usage: Usage | None, spi: bytes, name: Any) -> None:
+        used = usage or Usage()
         self.sa.surroundings.publish(
-            ChildDown(
-                self.sa.name,
-                self.policy.name,
-                self.tunnel.inbound_spi,
-                self.ending,
-                usage.inbound_octets,
-                usage.outbound_octets,
-            )
+            ChildDown(name, self.policy.name, spi, self.ending, used.inbound_octets, used.outbound_octets)
         )
 
-    def _not_removed(self, failure: Failure) -> Usage:
+    def _not_done(self, failure: Failure) -> None:
         self._log.failure(
-            "{name}: the data plane could not remove a CHILD SA", failure, name=str(self.sa.name)
+            "{name}: the data plane failed at the end of a CHILD SA", failure, name=str(self.sa.name)
         )
-        return Usage()
+
+    def _tell_refused(self, notify: str, detail: str, *, by_peer: bool) -> None:
+        self.sa.surroundings.publish(Refused(self.sa.name, self.sa.path, by_peer, notify, detail))

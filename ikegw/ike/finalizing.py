@@ -64,7 +64,12 @@ class Finalizing:
         """The payloads of the final IKE_AUTH response (rows R-17, R-18)."""
         ours = IdResponder(self.sa.local_identity)
         rest = self._child_payloads if self._child_error is None else (self._child_error,)
-        return (ours, *self._proof, *rest)
+        return (ours, *self._proof, *rest, *self._lifetime())
+
+    def _lifetime(self) -> tuple[Notify, ...]:
+        """RFC 4478: by when the initiator is to authenticate anew."""
+        seconds = round(self.sa.connection.reauth_seconds)
+        return (Notify(NotifyType.AUTH_LIFETIME, seconds.to_bytes(4, "big")),) if seconds else ()
 
     @property
     def initial_contact(self) -> bool:
@@ -179,6 +184,7 @@ class Finalizing:
                 message.need(SelectorsResponder).selectors,
                 (sa.path.local.address,),
                 addresses_of(sa.lease) or (sa.path.remote.address,),
+                with_group=False,
             )
         except NoChild as error:
             self._no_child(error.notify.type, error.detail)
@@ -204,10 +210,11 @@ class Finalizing:
             udp_encapsulated=sa.udp_encapsulated,
             spis=(spi, agreed.chosen.spi),
             selectors=(agreed.local_selectors, agreed.remote_selectors),
+            random=sa.surroundings.random,
         )
-        child = ChildSa(sa, agreed.policy, made)
+        child = ChildSa(sa, agreed.policy)
         sa.wait_for(
-            child.install(), lambda _: self._installed(agreed, child), DataPlaneError, self._not_installed
+            child.install(made), lambda _: self._installed(agreed, child), DataPlaneError, self._not_installed
         )
 
     def _installed(self, agreed: Agreed, child: ChildSa) -> None:

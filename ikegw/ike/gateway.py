@@ -11,18 +11,21 @@ from ikegw.events import Dropped, Publish, SaName
 from ikegw.gate.admission import Admission, Answer, Challenge
 from ikegw.gate.answers import notify_datagram
 from ikegw.gate.classify import Drop, ForSa, Opening, TooNew, Why, classify
+from ikegw.ike.channel import Channel
 from ikegw.ike.configuration import addresses_of
 from ikegw.ike.departed import Departed
 from ikegw.ike.initiating import Initiating
+from ikegw.ike.living import Living
 from ikegw.ike.negotiation import show
 from ikegw.ike.responding import Responding
 from ikegw.ike.sa import IkeSa
+from ikegw.ike.slot import Intent
 from ikegw.ike.surroundings import Surroundings
 from ikegw.ike.window import Datagrams
 from ikegw.paths import Endpoint, Path
-from ikegw.policy.connections import ChildPolicy, Connection, StartAction, Unique, for_addresses
+from ikegw.policy.connections import ChildPolicy, Connection, DpdAction, StartAction, Unique, for_addresses
 from ikegw.policy.identities import display, same
-from ikegw.ports import Addresses, DataPlane, DataPlaneEvent, HardExpired, Random, Transport
+from ikegw.ports import Addresses, DataPlane, DataPlaneEvent, HardExpired, Random, SoftExpired, Transport
 from ikegw.wire.errors import ParseError
 from ikegw.wire.key_exchange import KeyExchange
 from ikegw.wire.message import Message, decode_header, decode_message
@@ -256,17 +259,55 @@ class Gateway:
             path,
             spi if initiator else peer_spi,
             peer_spi if initiator else spi,
-            self._forget,
-            self._established,
+            self,
             self.clock.seconds(),
         )
         self._by_spi[spi] = sa
         return sa
 
-    def _forget(self, sa: IkeSa, last_answer: Datagrams) -> None:
+    def succeed(self, old: IkeSa, spis: tuple[bytes, bytes], channel: Channel, *, initiator: bool) -> IkeSa:
+        """See `Table`: it keeps the number and so the name, for to an operator it is the same session."""
+        sa = IkeSa(
+            self._surroundings,
+            old.number,
+            old.connection,
+            initiator,
+            old.path,
+            spis[0],
+            spis[1],
+            self,
+            self.clock.seconds(),
+        )
+        sa.channel = channel
+        sa.come_after(old)
+        self._by_spi[sa.own_spi] = sa
+        Living.begin_as_successor(sa)
+        return sa
+
+    def reauthenticate(self, sa: IkeSa) -> Deferred[SaName]:
+        """See `Table`: make before break (RFC 7296 §2.8.3)."""
+        policy = next((child.policy for child in sa.children.values()), None)
+        source = self.transport.source(sa.path.remote.address, sa.path.local.address)
+        if source is None:
+            return fail(NotBegun(f"{sa.name}: we listen on {sa.path.local.address} no more"))
+        path = Path(source, Endpoint(sa.path.remote.address, sa.connection.remote_port))
+        return self._initiate(sa.connection, policy, path, initial_contact=False)
+
+    def forget(self, sa: IkeSa, last_answer: Datagrams) -> None:
+        """See `Table`."""
         self._by_spi.pop(sa.own_spi, None)
         self._close_half(sa)
         self._departed.keep(sa.own_spi, sa.answering.expected - 1, last_answer, self.clock.seconds())
+        if sa.peer_lost and sa.successor is None and not self._stopping:
+            self._restart(sa)
+
+    def _restart(self, sa: IkeSa) -> None:
+        """Row Q-25: the peer is dead, and some of its children are to come back by themselves."""
+        for child in sa.connection.children:
+            if child.dpd is DpdAction.RESTART and sa.may_reauthenticate and sa.connection in self.connections:
+                name = sa.connection.name
+                self.initiate(name, child.name).addErrback(self._not_begun, name)
+                return
 
     def _close_half(self, sa: IkeSa) -> None:
         remote, sa.opened_from = sa.opened_from, None
@@ -274,7 +315,8 @@ class Gateway:
             del self._half_open[sa.spi_initiator, remote]
             self.admission.no_longer_half_open(remote.address)
 
-    def _established(self, sa: IkeSa, initial_contact: bool) -> None:
+    def established(self, sa: IkeSa, initial_contact: bool) -> None:
+        """See `Table`."""
         self._close_half(sa)
         if sa.initiator:
             return
@@ -282,7 +324,7 @@ class Gateway:
         if unique is Unique.NEVER or (unique is Unique.KEEP and not initial_contact):
             return
         for other in tuple(self._by_spi.values()):
-            if other is not sa and other.up_since is not None and _same_peers(sa, other):
+            if other.number != sa.number and other.up_since is not None and _same_peers(sa, other):
                 if initial_contact:
                     other.ending = other.ending or f"the peer began anew as {sa.name} (INITIAL_CONTACT)"
                     other.end()
@@ -317,11 +359,12 @@ class Gateway:
             return fail(
                 NotBegun(f"{connection_name}: we listen on no address that reaches {connection.peer}")
             )
-        return self._initiate(
-            connection, policy, Path(source, Endpoint(connection.peer, connection.remote_port))
-        )
+        path = Path(source, Endpoint(connection.peer, connection.remote_port))
+        return self._initiate(connection, policy, path, initial_contact=self._first_contact(connection))
 
-    def _initiate(self, connection: Connection, policy: ChildPolicy | None, path: Path) -> Deferred[SaName]:
+    def _initiate(
+        self, connection: Connection, policy: ChildPolicy | None, path: Path, *, initial_contact: bool
+    ) -> Deferred[SaName]:
         sa = self._make(connection, path, initiator=True)
         up: Deferred[SaName] = Deferred()
 
@@ -334,7 +377,7 @@ class Gateway:
 
         sa.came_up = came_up
         sa.ended.addCallback(ended)
-        Initiating(sa, policy, self._first_contact(connection)).machine.begin()
+        Initiating(sa, policy, initial_contact).machine.begin()
         return up
 
     def _first_contact(self, connection: Connection) -> bool:
@@ -345,7 +388,7 @@ class Gateway:
 
     def terminate(self, sa_number: int) -> Deferred[None]:
         """Delete one IKE SA; fires when it is gone."""
-        sa = next((one for one in self._by_spi.values() if one.number == sa_number), None)
+        sa = self._numbered(sa_number)
         if sa is None:
             return fail(NotBegun(f"there is no IKE SA {sa_number}"))
         gone = _watch(sa.ended)
@@ -359,13 +402,41 @@ class Gateway:
             if sa.connection not in connections:
                 sa.phase.told_to_end("its connection was removed or changed in the configuration")
 
+    def _numbered(self, sa_number: int) -> IkeSa | None:
+        """The IKE SA of that number, the newest of its line."""
+        numbered = (one for one in self._by_spi.values() if one.number == sa_number)
+        return next((one for one in numbered if one.successor is None), None)
+
+    def create_child(self, sa_number: int, child: str) -> Deferred[None]:
+        """MSG_CHILD_CREATE: another child in an IKE SA that is up; fires when it is installed."""
+        sa = self._numbered(sa_number)
+        if sa is None or not isinstance(sa.phase, Living):
+            return fail(NotBegun(f"there is no established IKE SA {sa_number}"))
+        policy = sa.connection.child(child)
+        if policy is None:
+            return fail(NotBegun(f"connection {sa.connection.name} has no child {child}"))
+        made: Deferred[None] = Deferred()
+        sa.phase.create_child(policy, lambda: made.callback(None))
+        return made
+
+    def rekey(self, sa_number: int) -> None:
+        """MSG_IKE_REKEY for one IKE SA."""
+        sa = self._numbered(sa_number)
+        if sa is not None and isinstance(sa.phase, Living):
+            sa.phase.slot.post(Intent.REKEY)
+
     def _data_plane_told(self, event: DataPlaneEvent) -> None:
-        if isinstance(event, HardExpired):
-            for sa in self._by_spi.values():
-                child = sa.children.get(event.inbound_spi)
-                if child is not None:
-                    child.remove("its hard limit was reached")
-                    return
+        if not isinstance(event, SoftExpired | HardExpired):
+            return
+        for sa in self._by_spi.values():
+            child = sa.children.get(event.inbound_spi)
+            if child is None:
+                continue
+            if isinstance(event, SoftExpired):
+                child.soft_expired()
+            else:
+                child.remove("its hard limit was reached")
+            return
 
 
 def _watch(ended: Deferred[None]) -> Deferred[None]:

@@ -1,6 +1,5 @@
 """Driving Figure 2: we begin an IKE SA with IKE_SA_INIT, retries and all, and see the IKE_AUTH exchange through."""
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from attrs import define, field
@@ -250,9 +249,6 @@ class Initiating:
         """Hand over to SM_TERMINATE."""
         self._give_up_child()
         Living.begin_terminating(self.sa)
-
-    def ask_to_delete(self, inbound_spi: bytes, answered: Callable[[], None]) -> None:
-        """There are no CHILD SAs before SM_MATURE, so none to delete."""
 
     def dead(self) -> None:
         """Row IE-21."""

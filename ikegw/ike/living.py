@@ -1,28 +1,32 @@
-"""Driving Figures 6 and 7: an established IKE SA asks and answers, until it is deleted."""
+"""Driving Figure 6: an established IKE SA acts on one message at a time, until it is deleted. Figure 7 is in `serving`."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Self
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from ikegw.events import IkeUp, Refused
+from ikegw.events import IkeRekeyed, IkeUp
+from ikegw.ike import rekeying
+from ikegw.ike.backoff import Backoff
 from ikegw.ike.child import ChildSa
+from ikegw.ike.collision import redundant
+from ikegw.ike.lifetimes import Lifetimes
+from ikegw.ike.rekeying import IkeMade, Rekeying
 from ikegw.ike.sa import IkeSa
+from ikegw.ike.serving import serve
+from ikegw.ike.slot import Answered, Intent, Slot
 from ikegw.machines.mature import SM_TERMINATE, Mature, MatureMachine
+from ikegw.policy.connections import ChildPolicy
 from ikegw.wire.delete import Delete
 from ikegw.wire.errors import ParseError
 from ikegw.wire.message import Message, Payload
 from ikegw.wire.notify import Notify
 from ikegw.wire.registry import ExchangeType, NotifyType, ProtocolId
 
+GUARD_SECONDS = 30.0
+"""How long a peer that rekeyed has to delete what it replaced (§10)."""
 
-@frozen
-class Asked:
-    """A request of ours, and what follows when its answer comes."""
-
-    payloads: tuple[Payload, ...]
-    answered: Callable[[Message], None]
+UNDER_WAY = frozenset(("SA_CREATE_WAIT", "SA_REKEY_WAIT", "SA_REMOVE"))
 
 
 @define(eq=False)
@@ -34,8 +38,16 @@ class Living:
     )
     sa: IkeSa = field(repr=False)
     machine: Mature = field(init=False, repr=False)
-    _in_slot: Asked | None = field(default=None, init=False, repr=False)
-    _waiting: deque[Asked] = field(factory=deque, init=False, repr=False)
+    lifetimes: Lifetimes = field(init=False, repr=False)
+    slot: Slot = field(init=False, repr=False)
+    _rekeying: Rekeying | None = field(default=None, init=False, repr=False)
+    _made: IkeMade | None = field(default=None, init=False, repr=False)
+    _rival: IkeMade | None = field(default=None, init=False, repr=False)
+    _backoff: Backoff = field(factory=Backoff, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.slot = Slot(self._may, self._let)
+        self.lifetimes = Lifetimes(self.sa, self.slot.post, self.told_to_end)
 
     # ------------------------------------------------------------ ways in
 
@@ -50,12 +62,21 @@ class Living:
         sa.up_since = sa.surroundings.clock.seconds()
         sa.start_keepalives()
         phase._tell_up()
-        sa.established(sa, initial_contact)
+        phase.lifetimes.start()
+        sa.table.established(sa, initial_contact)
         if child is not None:
             child.machine.installed()
         came_up, sa.came_up = sa.came_up, None
         if came_up is not None:
             came_up()
+        return phase
+
+    @classmethod
+    def begin_as_successor(cls, sa: IkeSa) -> Self:
+        """Enter SM_MATURE with nothing yet of the IKE SA that is being rekeyed."""
+        phase = cls(sa)
+        phase.machine = MatureMachine(phase)
+        sa.enter(phase, "mature")
         return phase
 
     @classmethod
@@ -83,100 +104,214 @@ class Living:
             )
         )
 
-    # ------------------------------------------------------------ our requests: one slot, a queue before it
+    # ------------------------------------------------------------ the slot
 
-    def ask(
-        self, payloads: Sequence[Payload], answered: Callable[[Message], None], *, first: bool = False
-    ) -> None:
-        """Send an INFORMATIONAL request when the slot is free; `first` goes before what waits."""
-        asked = Asked(tuple(payloads), answered)
-        if first:
-            self._waiting.appendleft(asked)
+    def _may(self, waiting: Intent | ChildSa) -> bool:
+        """§5: what may act now. A DELETE of a child goes in any living state, all else only in SM_MATURE."""
+        if isinstance(waiting, ChildSa) and waiting.state == "SA_REMOVE":
+            return self.sa.state not in ("SM_DYING", "SM_DEAD", "SM_TERMINATE", "SM_REKEY")
+        if self.sa.state != "SM_MATURE" or self.sa.successor is not None or self._rival is not None:
+            return False
+        if waiting is Intent.REKEY:
+            return not self.children_under_way
+        return True
+
+    def _let(self, waiting: Intent | ChildSa) -> None:
+        if isinstance(waiting, ChildSa):
+            self.slot.hold()
+            waiting.machine.slot_free()
+        elif waiting is Intent.DPD:
+            if self.lifetimes.is_quiet:
+                self.machine.dpd()
+            else:
+                self.slot.pump()
+        elif waiting is Intent.REAUTH and not self.sa.may_reauthenticate:
+            self.machine.reauth_by_peer()
         else:
-            self._waiting.append(asked)
-        self._fill_slot()
+            _INPUTS[waiting](self.machine)
 
-    def _fill_slot(self) -> None:
-        if self._in_slot is None and self._waiting and self.sa.has_keys:
-            self._in_slot = self._waiting.popleft()
-            self.sa.ask(ExchangeType.INFORMATIONAL, self._in_slot.payloads)
+    @property
+    def children_under_way(self) -> bool:
+        """Is a child of ours in SA_CREATE_WAIT, SA_REKEY_WAIT or SA_REMOVE (rows Q-01, K-07)?"""
+        queued = [one for one in self.slot.queue if isinstance(one, ChildSa)]
+        return any(child.state in UNDER_WAY for child in (*self.sa.children.values(), *queued)) or (
+            self.slot.held and self.sa.state == "SM_MATURE"
+        )
+
+    def await_slot(self, child: ChildSa) -> None:
+        """A child of ours has something to ask."""
+        self.slot.post(child)
+
+    def leave_queue(self, child: ChildSa) -> None:
+        """A child of ours has nothing more to ask."""
+        self.slot.withdraw(child)
+
+    def release_slot(self) -> None:
+        """Whoever held it is through."""
+        self.slot.release()
+
+    def send(self, exchange: ExchangeType, payloads: Sequence[Payload], answered: Answered) -> None:
+        """Ask the peer, holding the slot; `answered` releases it, or asks again."""
+        self.slot.hold(answered)
+        self.sa.ask(exchange, payloads)
+
+    def send_delete(self, inbound_spi: bytes, answered: Answered) -> None:
+        """Row C-34."""
+        self.send(ExchangeType.INFORMATIONAL, (Delete(ProtocolId.ESP, (inbound_spi,)),), answered)
 
     def response(self, message: Message, octets: bytes) -> None:
-        """The slot is free again."""
-        asked, self._in_slot = self._in_slot, None
-        if asked is not None:
-            asked.answered(message)
-        self._fill_slot()
+        """The answer to what is in the slot."""
+        self.slot.answer(message)
 
-    def ask_to_delete(self, inbound_spi: bytes, answered: Callable[[], None]) -> None:
-        """Row C-34."""
-        self.ask((Delete(ProtocolId.ESP, (inbound_spi,)),), lambda message: answered())
+    def create_child(self, policy: ChildPolicy, came_up: Callable[[], None] | None = None) -> ChildSa:
+        """MSG_CHILD_CREATE (row C-02)."""
+        child = ChildSa(self.sa, policy)
+        child.came_up = came_up
+        child.machine.create()
+        return child
 
-    def request_delete(self) -> None:
-        """Rows Q-26, IE-14, IE-08, IE-15: what was in the slot is forgotten, and what waited too."""
-        sa = self.sa
-        self._waiting.clear()
-        if not sa.has_keys:
-            self.machine.nothing_to_send()
+    # ------------------------------------------------------------ rekeying (rows Q-01 … Q-07)
+
+    def request_rekey(self) -> None:
+        """Rows Q-02 and Q-04."""
+        if self._rekeying is None:
+            self._rekeying = Rekeying(self.sa)
+        self.send(ExchangeType.CREATE_CHILD_SA, self._rekeying.payloads(), self._rekey_answered)
+
+    def _rekey_answered(self, message: Message) -> None:
+        asked = self._rekeying
+        if asked is None:
             return
-        if self._in_slot is not None or sa.asking.outstanding is not None:
-            self._in_slot = None
-            sa.answered()
-        payload: Payload = Delete(ProtocolId.IKE, ())
-        if sa.peer_unauthentic:
-            payload = Notify(NotifyType.AUTHENTICATION_FAILED)
-        self.ask((payload,), lambda message: self.machine.delete_answered())
+        outcome = asked.read(message)
+        if isinstance(outcome, rekeying.OtherGroup):
+            self.machine.other_group()
+            return
+        self._rekeying = None
+        self.slot.held = False
+        if isinstance(outcome, IkeMade):
+            self._judge(outcome)
+        elif self._rival is not None:
+            self.machine.rekey_redundant()
+        elif isinstance(outcome, rekeying.Postponed):
+            self.machine.rekey_postponed()
+        else:
+            self.sa.tell_refused(outcome.notify, outcome.why)
+            self.machine.rekey_refused()
 
-    def told_to_end(self, reason: str) -> None:
-        """MSG_IKE_TERMINATE."""
-        self.sa.ending = self.sa.ending or reason
-        self.machine.terminate()
+    def _judge(self, made: IkeMade) -> None:
+        self._made = made
+        if self._rival is not None and redundant(made.nonces, self._rival.nonces):
+            self.machine.rekey_redundant()
+        else:
+            self.machine.rekeyed()
 
-    # ------------------------------------------------------------ the peer's requests: acted on and answered at once
+    def hand_over(self) -> None:
+        """Row Q-03: ours survives; what the peer's rekeying made, if it did, the peer deletes."""
+        if self._made is not None:
+            self.give_all_to(self._made.sa)
+        if self._rival is not None:
+            _expect_end(self._rival.sa, "redundant: both ends rekeyed at once")
+
+    def yield_to_peers_rekey(self) -> None:
+        """Row K-10: the peer's survives; what ours made, if it did, we delete."""
+        if self._rival is not None:
+            self.give_all_to(self._rival.sa)
+        if self._made is not None:
+            self._made.sa.successor = self.sa.successor
+            self._made.sa.phase.told_to_end("redundant: both ends rekeyed at once")
+        _expect_end(self.sa, "rekeyed")
+
+    def rekeyed_by_peer(self, made: IkeMade) -> None:
+        """Row P-07, answered: take over at once, unless we are rekeying too."""
+        if self.sa.state == "SM_REKEY_WAIT":
+            self._rival = made
+        else:
+            self.give_all_to(made.sa)
+            _expect_end(self.sa, "rekeyed")
+
+    def take_rival(self) -> None:
+        """Row K-16: the peer deletes the old IKE SA and has not noticed that we rekey it too."""
+        if self._rival is not None:
+            self.give_all_to(self._rival.sa)
+
+    def give_all_to(self, new: IkeSa) -> None:
+        """Children, queue, lease and timers go to the IKE SA that takes this one's place."""
+        sa = self.sa
+        waiting, self.slot.queue = self.slot.queue, []
+        sa.successor = new
+        new.take_over(sa)
+        new.surroundings.publish(
+            IkeRekeyed(new.name, str(new.channel.suite), new.spi_initiator, new.spi_responder)
+        )
+        self.lifetimes.stop()
+        heir = new.phase
+        if not isinstance(heir, Living):
+            raise AssertionError(f"{new.name} is made to take over, and is not established")
+        heir.lifetimes.start(self.lifetimes)
+        for each in waiting:
+            if isinstance(each, ChildSa):
+                each.sa = new
+            if each is not Intent.REKEY:
+                heir.slot.post(each)
+
+    def retry_rekey(self) -> None:
+        """Row Q-05."""
+        wait = self._backoff.next(self.sa.surroundings.random)
+        if wait is None:
+            self.told_to_end("the peer answered TEMPORARY_FAILURE for minutes: out of step")
+        else:
+            self.sa.arm("rekey", wait, lambda: self.slot.post(Intent.REKEY))
+
+    def reauthenticate_instead(self) -> None:
+        """Row Q-06."""
+        self.slot.post(Intent.REAUTH)
+
+    # ------------------------------------------------------------ liveness, CRLs, re-authentication, the lease
+
+    def idle(self) -> None:
+        """SM_MATURE again."""
+        self.slot.pump()
+
+    def request_liveness(self) -> None:
+        """Row Q-09."""
+        self.send(ExchangeType.INFORMATIONAL, (), self._alive)
+
+    def _alive(self, message: Message) -> None:
+        self.slot.held = False
+        self.machine.alive()
+
+    def update_crl(self) -> None:
+        """Row Q-11: with no source of CRLs there is nothing to fetch."""
+        self.machine.crl_updated()
+
+    def begin_reauthentication(self) -> None:
+        """Row Q-16."""
+        began = self.sa.table.reauthenticate(self.sa)
+        self.sa.wait_for(
+            began, lambda name: self._reauthenticated(), Exception, lambda error: self.machine.reauth_failed()
+        )
+
+    def _reauthenticated(self) -> None:
+        self.sa.ending = self.sa.ending or "re-authenticated"
+        self.machine.reauthenticated()
+
+    def retry_reauthentication(self) -> None:
+        """Row Q-18."""
+        self.sa.arm("reauth", GUARD_SECONDS, lambda: self.slot.post(Intent.REAUTH))
+
+    def tell_lifetime(self) -> None:
+        """Row Q-19."""
+        self.lifetimes.tell_lifetime()
+
+    def renew_lease(self) -> None:
+        """Row Q-20: a lease of a pool has no end, so it is always renewed."""
+        self.machine.lease_renewed()
+
+    # ------------------------------------------------------------ the peer's requests
 
     def request(self, message: Message) -> None:
-        """§6 and §9."""
-        if message.header.exchange is ExchangeType.INFORMATIONAL:
-            self._inform(message)
-        else:
-            self._refuse_child()
-
-    def _inform(self, message: Message) -> None:
-        deletes = message.every(Delete)
-        if any(delete.protocol is ProtocolId.IKE for delete in deletes):
-            self.sa.respond(())
-            self.sa.ending = self.sa.ending or "the peer deleted it"
-            self.machine.peer_deleted()
-        elif message.notify(NotifyType.AUTHENTICATION_FAILED) is not None:
-            self._rejected()
-        else:
-            self.sa.respond(self._delete_children(deletes))
-
-    def _rejected(self) -> None:
-        """RFC 7296 §2.21.2: an initiator that does not believe our IKE_AUTH response says so, and that deletes the IKE SA."""
-        sa = self.sa
-        sa.respond(())
-        why = "the peer does not believe who we are; its log says why"
-        sa.surroundings.publish(Refused(sa.name, sa.path, True, NotifyType.AUTHENTICATION_FAILED.name, why))
-        sa.ending = sa.ending or why
-        self.machine.peer_deleted()
-
-    def _delete_children(self, deletes: Sequence[Delete]) -> tuple[Payload, ...]:
-        """Rows P-03, K-04, K-06: our inbound SPIs of the pairs that were alive, and none for what is gone or going."""
-        ours = []
-        for spi in (spi for delete in deletes if delete.protocol is ProtocolId.ESP for spi in delete.spis):
-            child = next((c for c in self.sa.children.values() if c.tunnel.outbound_spi == spi), None)
-            if child is None:
-                continue
-            if child.state == "SA_MATURE":
-                ours.append(child.tunnel.inbound_spi)
-            child.peer_deleted()
-        return (Delete(ProtocolId.ESP, tuple(ours)),) if ours else ()
-
-    def _refuse_child(self) -> None:
-        dying = self.sa.state != "SM_MATURE"
-        notify = NotifyType.TEMPORARY_FAILURE if dying else NotifyType.NO_ADDITIONAL_SAS
-        self.sa.respond((Notify(notify),))
+        """Figure 7."""
+        serve(self, message)
 
     def malformed(self, error: ParseError) -> None:
         """Rows P-10 (fatal) and P-11 (told, and that is all)."""
@@ -187,10 +322,46 @@ class Living:
 
     # ------------------------------------------------------------ ends
 
+    def told_to_end(self, reason: str) -> None:
+        """MSG_IKE_TERMINATE."""
+        self.sa.ending = self.sa.ending or reason
+        self.machine.terminate()
+
+    def request_delete(self) -> None:
+        """Rows Q-26, IE-14, IE-08, IE-15; after what is outstanding was answered, for the peer's window is 1."""
+        self.slot.queue.clear()
+        if not self.sa.has_keys:
+            self.machine.nothing_to_send()
+        elif self.sa.asking.outstanding is not None:
+            self.slot.hold(lambda message: self._send_ike_delete())
+        else:
+            self._send_ike_delete()
+
+    def _send_ike_delete(self) -> None:
+        payload: Payload = Delete(ProtocolId.IKE, ())
+        if self.sa.peer_unauthentic:
+            payload = Notify(NotifyType.AUTHENTICATION_FAILED)
+        self.send(ExchangeType.INFORMATIONAL, (payload,), lambda message: self.machine.delete_answered())
+
     def timeout(self) -> None:
-        """Row Q-25."""
+        """Rows Q-25, Q-27."""
+        self.sa.peer_lost = True
         self.machine.timeout()
 
     def dead(self) -> None:
         """Row IE-21."""
+        self.lifetimes.stop()
         self.sa.end()
+
+
+_INPUTS: dict[Intent, Callable[[Mature], None]] = {
+    Intent.REKEY: lambda machine: machine.rekey(),
+    Intent.CRL_UPDATE: lambda machine: machine.crl_update(),
+    Intent.REAUTH: lambda machine: machine.reauth(),
+    Intent.LEASE_RENEW: lambda machine: machine.lease_renew(),
+}
+
+
+def _expect_end(sa: IkeSa, reason: str) -> None:
+    """The peer is to delete it; if it does not, we do."""
+    sa.arm("guard", GUARD_SECONDS, lambda: sa.phase.told_to_end(f"{reason}, and the peer did not delete it"))

@@ -12,7 +12,7 @@ from ikegw.paths import Address, Path
 from ikegw.policy.connections import ChildPolicy
 from ikegw.policy.proposals import Chosen, choose_esp, explain
 from ikegw.policy.selectors import narrow, networks_of, resolve
-from ikegw.ports import Limits, TunnelSa
+from ikegw.ports import Limits, Random, TunnelSa
 from ikegw.wire.notify import Notify
 from ikegw.wire.proposal import SecurityAssociation
 from ikegw.wire.registry import NotifyType
@@ -32,9 +32,9 @@ class Agreed:
 class NoChild(Exception):
     """The CHILD SA cannot be had: the notify for the peer, and a sentence for the operator."""
 
-    def __init__(self, notify: NotifyType, detail: str) -> None:
+    def __init__(self, notify: Notify, detail: str) -> None:
         super().__init__(detail)
-        self.notify = Notify(notify)
+        self.notify = notify
         self.detail = detail
 
 
@@ -45,10 +45,12 @@ def agree(
     ours: Sequence[TrafficSelector],
     local: Sequence[Address],
     remote: Sequence[Address],
+    *,
+    with_group: bool,
 ) -> Agreed:
     """Choose, as responder, the first child whose selectors and proposals meet what the peer asked; NoChild if none does.
 
-    `local` and `remote` stand where a policy says dynamic. No group: this is the child of IKE_AUTH.
+    `local` and `remote` stand where a policy says dynamic. IKE_AUTH's child has no key exchange of its own: `with_group` False.
     """
     met = False
     for policy in children:
@@ -57,17 +59,17 @@ def agree(
         if not mine or not peers:
             continue
         met = True
-        chosen = choose_esp(policy.proposals, proposed, with_group=False)
+        chosen = choose_esp(policy.proposals, proposed, with_group=with_group)
         if chosen is not None:
             return Agreed(policy, chosen, mine, peers)
     if met:
         offers = tuple(offer for policy in children for offer in policy.proposals)
         raise NoChild(
-            NotifyType.NO_PROPOSAL_CHOSEN, f"no ESP proposal in common: {explain(offers, proposed)}"
+            Notify(NotifyType.NO_PROPOSAL_CHOSEN), f"no ESP proposal in common: {explain(offers, proposed)}"
         )
     wanted = " ".join(map(str, (*map(show, theirs), "===", *map(show, ours))))
     raise NoChild(
-        NotifyType.TS_UNACCEPTABLE,
+        Notify(NotifyType.TS_UNACCEPTABLE),
         f"the peer asked for {wanted}, which no child of the connection allows; compare local_ts and remote_ts",
     )
 
@@ -100,8 +102,10 @@ def tunnel(
     udp_encapsulated: bool,
     spis: tuple[bytes, bytes],
     selectors: tuple[tuple[TrafficSelector, ...], tuple[TrafficSelector, ...]],
+    random: Random,
     virtual: tuple[Address, ...] = (),
     shared: bytes = b"",
+    standby: bool = False,
 ) -> TunnelSa:
     """The data plane's view of a child: keys of RFC 7296 §2.17 as seen from our side.
 
@@ -121,18 +125,21 @@ def tunnel(
         local_selectors=selectors[0],
         remote_selectors=selectors[1],
         virtual=virtual,
-        limits=limits(policy),
+        limits=limits(policy, random),
         replay_window=policy.replay_window,
+        standby=standby,
     )
 
 
-def limits(policy: ChildPolicy) -> Limits:
-    """A child's limits as the data plane keeps them."""
+def limits(policy: ChildPolicy, random: Random) -> Limits:
+    """A child's limits as the data plane keeps them; soft ones with jitter, so that not all are rekeyed at once."""
+    spread = int.from_bytes(random(2), "big") / 65535
+    share = 1 - spread * (policy.jitter / policy.rekey_seconds if policy.rekey_seconds else 0.0)
     return Limits(
-        soft_seconds=policy.rekey_seconds or None,
+        soft_seconds=policy.rekey_seconds - policy.jitter * spread if policy.rekey_seconds else None,
         hard_seconds=policy.hard_seconds or None,
-        soft_octets=policy.rekey_octets,
+        soft_octets=None if policy.rekey_octets is None else round(policy.rekey_octets * share),
         hard_octets=policy.life_octets,
-        soft_packets=policy.rekey_packets,
+        soft_packets=None if policy.rekey_packets is None else round(policy.rekey_packets * share),
         hard_packets=policy.life_packets,
     )

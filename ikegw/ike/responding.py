@@ -1,6 +1,6 @@
 """Driving Figure 4: a peer begins an IKE SA; we answer, find its connection, and see the IKE_AUTH exchange through."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from attrs import define, field
@@ -249,9 +249,6 @@ class Responding:
         """Hand over to SM_TERMINATE."""
         self.sa.disarm("half-open")
         Living.begin_terminating(self.sa)
-
-    def ask_to_delete(self, inbound_spi: bytes, answered: Callable[[], None]) -> None:
-        """There are no CHILD SAs before SM_MATURE, so none to delete."""
 
     def dead(self) -> None:
         """Row IE-21."""

@@ -4,7 +4,7 @@ What may happen next is not here but in the machine of the phase that it is in: 
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -13,22 +13,26 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ikegw.crypto.protection import IntegrityError
-from ikegw.events import AddressReleased, Dropped, IkeDown, SaName, StateEntered
+from ikegw.events import AddressReleased, Dropped, IkeDown, Refused, SaName, StateEntered
 from ikegw.ike.channel import Channel, MalformedInside
 from ikegw.ike.child import ChildSa
+from ikegw.ike.configuration import addresses_of
 from ikegw.ike.retransmission import Retransmission
+from ikegw.ike.slot import Answered
 from ikegw.ike.surroundings import Surroundings
 from ikegw.ike.window import AnsweringWindow, AskingWindow, Datagrams, Verdict
 from ikegw.machines.tracing import state_of, trace
-from ikegw.paths import Endpoint, Path
-from ikegw.policy.connections import Connection
+from ikegw.paths import Address, Endpoint, Path
+from ikegw.policy.connections import ChildPolicy, Connection
 from ikegw.policy.identities import from_address
+from ikegw.policy.selectors import resolve
 from ikegw.ports import Lease
 from ikegw.wire.errors import ParseError
 from ikegw.wire.identification import Identity
 from ikegw.wire.message import Header, Message, Payload
 from ikegw.wire.notify import Notify
 from ikegw.wire.registry import ExchangeType, NotifyType
+from ikegw.wire.selectors import TrafficSelector
 from ikegw.wire.shapes import shape_of
 
 T = TypeVar("T")
@@ -57,8 +61,45 @@ class Phase(Protocol):
     def told_to_end(self, reason: str) -> None:
         """MSG_IKE_TERMINATE."""
 
-    def ask_to_delete(self, inbound_spi: bytes, answered: Callable[[], None]) -> None:
-        """Tell the peer, when the slot is free, that a CHILD SA of ours ends."""
+
+class EstablishedPhase(Phase, Protocol):
+    """The phase in which there are CHILD SAs, as these see it."""
+
+    def await_slot(self, child: ChildSa) -> None:
+        """A child has something to ask; it will be told `slot_free`."""
+
+    def leave_queue(self, child: ChildSa) -> None:
+        """A child has nothing more to ask."""
+
+    def release_slot(self) -> None:
+        """Whoever held the slot is through."""
+
+    def send(self, exchange: ExchangeType, payloads: Sequence[Payload], answered: Answered) -> None:
+        """Ask the peer, holding the slot; `answered` releases it, or asks again."""
+
+    def send_delete(self, inbound_spi: bytes, answered: Answered) -> None:
+        """Tell the peer that a child ends, holding the slot likewise."""
+
+    def create_child(self, policy: ChildPolicy) -> ChildSa:
+        """MSG_CHILD_CREATE (row C-02)."""
+
+
+class Table(Protocol):
+    """The gateway, as an IKE SA sees it."""
+
+    def established(self, sa: "IkeSa", initial_contact: bool) -> None:
+        """It is mature; `initial_contact`: and the peer says that it has no other."""
+
+    def succeed(
+        self, old: "IkeSa", spis: tuple[bytes, bytes], channel: Channel, *, initiator: bool
+    ) -> "IkeSa":
+        """A new IKE SA for rekeying `old`, mature, with nothing of the old one yet; `spis` are (SPIi, SPIr)."""
+
+    def reauthenticate(self, sa: "IkeSa") -> Deferred[SaName]:
+        """Begin a new IKE SA with the same peer; fires when it is mature."""
+
+    def forget(self, sa: "IkeSa", last_answer: Datagrams) -> None:
+        """It ended; the answer sent last stays known for a while."""
 
 
 @define(eq=False)
@@ -72,12 +113,7 @@ class IkeSa:
     path: Path
     spi_initiator: bytes
     spi_responder: bytes
-    forget: Callable[["IkeSa", Datagrams], None] = field(repr=False)
-    """Leave the gateway's tables; the answer sent last stays known for a while."""
-
-    established: Callable[["IkeSa", bool], None] = field(repr=False)
-    """It is mature; True: the peer said INITIAL_CONTACT."""
-
+    table: "Table" = field(repr=False)
     created: float
     phase: Phase = field(init=False, repr=False)
     _channel: Channel | None = field(default=None, init=False, repr=False)
@@ -91,6 +127,16 @@ class IkeSa:
     behind_nat: bool = field(default=False, init=False)
     peer_behind_nat: bool = field(default=False, init=False)
     up_since: float | None = field(default=None, init=False)
+    last_heard: float = field(default=0.0, init=False)
+    """When something authentic came in last."""
+
+    successor: "IkeSa | None" = field(default=None, init=False, repr=False)
+    """The IKE SA that took this one's place when it was rekeyed."""
+
+    initiator_of_session: bool = field(init=False)
+    """Did we begin the first of the line, before any rekeying? Then addresses were lent to us, not by us."""
+
+    peer_lost: bool = field(default=False, init=False)
     opened_from: Endpoint | None = field(default=None, init=False)
     """Where a half-open responder's peer began from."""
 
@@ -109,6 +155,7 @@ class IkeSa:
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
+        self.initiator_of_session = self.initiator
         self.local_identity = self.connection.local.identity or from_address(self.path.local.address)
 
     @property
@@ -150,6 +197,11 @@ class IkeSa:
         return state_of(self.phase.machine)
 
     @property
+    def established(self) -> EstablishedPhase:
+        """The phase, where the machines guarantee that it is the established one."""
+        return cast(EstablishedPhase, self.phase)
+
+    @property
     def udp_encapsulated(self) -> bool:
         """Does its ESP travel in UDP?"""
         return self.behind_nat or self.peer_behind_nat or self.connection.force_encapsulation
@@ -165,6 +217,44 @@ class IkeSa:
             publish(StateEntered(self.name, kind, before, cause, after))
 
         trace(phase.machine, told)
+
+    def come_after(self, old: "IkeSa") -> None:
+        """Be the same session as `old`, which is being rekeyed."""
+        self.initiator_of_session, self.method = old.initiator_of_session, old.method
+        self.local_identity, self.remote_identity = old.local_identity, old.remote_identity
+        self.behind_nat, self.peer_behind_nat = old.behind_nat, old.peer_behind_nat
+        self.last_heard = self.surroundings.clock.seconds()
+
+    def take_over(self, old: "IkeSa") -> None:
+        """Row Q-03: everything of the IKE SA that this one replaces, but its keys and windows."""
+        self.children, old.children = old.children, {}
+        for child in self.children.values():
+            child.sa = self
+        self.lease, old.lease = old.lease, None
+        self.up_since = old.up_since
+        self.start_keepalives()
+
+    @property
+    def may_reauthenticate(self) -> bool:
+        """Can we authenticate anew by ourselves (row Q-16), or only the peer (row Q-19)?"""
+        return self.initiator_of_session and self.connection.peer is not None
+
+    def selectors_for(
+        self, child: ChildSa
+    ) -> tuple[tuple[TrafficSelector, ...], tuple[TrafficSelector, ...]]:
+        """(local, remote) to ask for: what a child to be rekeyed has, or what its policy says."""
+        if child.state == "SA_REKEY_WAIT":
+            return child.tunnel.local_selectors, child.tunnel.remote_selectors
+        mine, peers = self.dynamic_addresses
+        return resolve(child.policy.local_selectors, mine), resolve(child.policy.remote_selectors, peers)
+
+    @property
+    def dynamic_addresses(self) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
+        """What stands for `dynamic` in a policy, on our side and on the peer's: lent addresses, else the path's ends."""
+        lent = addresses_of(self.lease)
+        mine: tuple[Address, ...] = (self.path.local.address,)
+        peers: tuple[Address, ...] = (self.path.remote.address,)
+        return (lent or mine, peers) if self.initiator_of_session else (mine, lent or peers)
 
     # ------------------------------------------------------------ messages in
 
@@ -230,11 +320,14 @@ class IkeSa:
             self.drop(path, "no-keys-yet")
             return None
         try:
-            return self._channel.open(octets)
+            message = self._channel.open(octets)
         except IntegrityError:
             self.drop(path, "forged")
         except ParseError as error:
             self.drop(path, "malformed", str(error))
+        else:
+            self.last_heard = self.surroundings.clock.seconds()
+            return message
         return None
 
     def _fits(self, path: Path, message: Message) -> bool:
@@ -320,6 +413,10 @@ class IkeSa:
         for octets in datagrams:
             self.surroundings.transport.send(path, octets)
 
+    def tell_refused(self, notify: str, detail: str, *, by_peer: bool = False) -> None:
+        """Tell the operator of a negotiation that came to nothing."""
+        self.surroundings.publish(Refused(self.name, self.path, by_peer, notify, detail))
+
     def drop(self, path: Path, reason: str, detail: str = "") -> None:
         """Count a datagram that changes nothing."""
         self.surroundings.publish(Dropped(path, reason, detail))
@@ -403,16 +500,16 @@ class IkeSa:
         for child in tuple(self.children.values()):
             child.ike_sa_gone(self.ending)
         self._release()
-        self.forget(self, self.answering.last_answer if self.has_keys else ())
+        self.table.forget(self, self.answering.last_answer if self.has_keys else ())
         self._channel = None
-        self.surroundings.publish(
-            IkeDown(self.name, self.path, self.remote_identity, self.ending, self.up_since is not None)
-        )
+        if self.successor is None:
+            up = self.up_since is not None
+            self.surroundings.publish(IkeDown(self.name, self.path, self.remote_identity, self.ending, up))
         self.ended.callback(None)
 
     def _release(self) -> None:
         lease, self.lease = self.lease, None
-        if lease is None or self.initiator:
+        if lease is None or self.initiator_of_session:
             return
         addresses = tuple(address for address in (lease.ip4, lease.ip6) if address is not None)
         self.surroundings.addresses.release(lease).addErrback(self._not_released)

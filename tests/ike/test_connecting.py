@@ -232,7 +232,7 @@ def test_liveness_P_02_an_empty_request_gets_an_empty_answer(pair):
     connect(pair)
     (sa,) = pair.client.gateway._by_spi.values()
     answers = []
-    sa.phase.ask((), answers.append)
+    sa.phase.send(ExchangeType.INFORMATIONAL, (), answers.append)
     pair.world.run()
     assert [message.payloads for message in answers] == [()]
     assert answers[0].header.exchange is ExchangeType.INFORMATIONAL

@@ -2,7 +2,7 @@
 
 from ikegw.events import AddressReleased, IkeDown, Refused
 from ikegw.wire.notify import Notify
-from ikegw.wire.registry import NotifyType
+from ikegw.wire.registry import ExchangeType, NotifyType
 
 
 def test_RE_14_after_the_last_answer_the_gateway_deletes_what_it_had_established(pair):
@@ -11,7 +11,7 @@ def test_RE_14_after_the_last_answer_the_gateway_deletes_what_it_had_established
     pair.world.run()
     (sa,) = pair.client.gateway._by_spi.values()
     answers = []
-    sa.phase.ask((Notify(NotifyType.AUTHENTICATION_FAILED),), answers.append)
+    sa.phase.send(ExchangeType.INFORMATIONAL, (Notify(NotifyType.AUTHENTICATION_FAILED),), answers.append)
     pair.world.run()
     assert [message.payloads for message in answers] == [()]
     assert pair.gateway.is_empty

@@ -1,0 +1,129 @@
+"""When an established IKE SA is to be checked, rekeyed, re-authenticated or ended: the timers of §10 and what they post."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from attrs import define, field
+from twisted.internet.defer import DeferredList
+
+from ikegw.ike.slot import Intent
+from ikegw.wire.message import Message
+from ikegw.wire.notify import Notify
+from ikegw.wire.registry import ExchangeType, NotifyType
+
+if TYPE_CHECKING:
+    from ikegw.ike.sa import IkeSa
+
+MARGIN = 0.1
+"""An initiator re-authenticates by so much of AUTH_LIFETIME before it is over."""
+
+_TIMERS = ("dpd", "rekey", "over", "reauth")
+
+
+@define(eq=False)
+class Lifetimes:
+    """The timers of one IKE SA; `post` takes the internal messages, `end` is MSG_IKE_TERMINATE."""
+
+    sa: "IkeSa" = field(repr=False)
+    post: Callable[[Any], None] = field(repr=False)
+    end: Callable[[str], None] = field(repr=False)
+    _reauth_at: float | None = field(default=None, init=False)
+    _told: bool = field(default=False, init=False)
+
+    def start(self, before: "Lifetimes | None" = None) -> None:
+        """Start all; `before` are those of the IKE SA that was rekeyed, whose authentication does not get younger by it."""
+        sa, connection = self.sa, self.sa.connection
+        self._start_dpd(connection.dpd_seconds)
+        if connection.rekey_seconds:
+            self._arm("rekey", self._jittered(connection.rekey_seconds), lambda: self.post(Intent.REKEY))
+        if connection.hard_seconds:
+            self._arm(
+                "over",
+                connection.hard_seconds,
+                lambda: self.end("its lifetime is over, and it could not be rekeyed"),
+            )
+        if before is not None:
+            self._reauth_at, self._told = before._reauth_at, before._told
+        elif connection.reauth_seconds:
+            self._reauth_at = sa.surroundings.clock.seconds() + self._jittered(connection.reauth_seconds)
+        self._start_reauth()
+
+    def stop(self) -> None:
+        """Stop all."""
+        for name in _TIMERS:
+            self.sa.disarm(name)
+
+    def _arm(self, name: str, seconds: float, elapsed: Callable[[], None]) -> None:
+        self.sa.arm(name, seconds, elapsed)
+
+    def _jittered(self, seconds: float) -> float:
+        spread = int.from_bytes(self.sa.surroundings.random(2), "big") / 65535
+        return max(seconds - self.sa.connection.jitter * spread, 0.0)
+
+    # ------------------------------------------------------------ liveness (row Q-08)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Has nothing authentic come in for the DPD interval?"""
+        return self._quiet_for >= self.sa.connection.dpd_seconds
+
+    @property
+    def _quiet_for(self) -> float:
+        return self.sa.surroundings.clock.seconds() - self.sa.last_heard
+
+    def _start_dpd(self, seconds: float) -> None:
+        if self.sa.connection.dpd_seconds:
+            self._arm("dpd", seconds, self._check)
+
+    def _check(self) -> None:
+        interval = self.sa.connection.dpd_seconds
+        if self._quiet_for < interval:
+            self._start_dpd(interval - self._quiet_for)
+            return
+        plane = self.sa.surroundings.data_plane
+        asked = DeferredList([plane.usage(spi) for spi in self.sa.children], consumeErrors=True)
+        self.sa.wait_for(asked, self._judge, Exception, lambda error: self.post(Intent.DPD))
+
+    def _judge(self, usages: Any) -> None:
+        """ESP that came in is as good as IKE: it is authentic too."""
+        heard = [usage.last_inbound for worked, usage in usages if worked and usage.last_inbound is not None]
+        if heard:
+            now = self.sa.surroundings.clock.seconds()
+            self.sa.last_heard = max(self.sa.last_heard, now - min(heard))
+        interval = self.sa.connection.dpd_seconds
+        if self.is_quiet:
+            self.post(Intent.DPD)
+            self._start_dpd(interval)
+        else:
+            self._start_dpd(interval - self._quiet_for)
+
+    # ------------------------------------------------------------ re-authentication (rows Q-16 … Q-19; RFC 4478)
+
+    def _start_reauth(self) -> None:
+        if self._reauth_at is not None:
+            left = self._reauth_at - self.sa.surroundings.clock.seconds()
+            self._arm("reauth", max(left, 0.0), lambda: self.post(Intent.REAUTH))
+
+    def hear(self, message: Message) -> None:
+        """N(AUTH_LIFETIME) of the peer: authenticate anew before it is over."""
+        notify = message.notify(NotifyType.AUTH_LIFETIME)
+        if notify is None:
+            return
+        seconds = int.from_bytes(notify.data, "big")
+        at = self.sa.surroundings.clock.seconds() + seconds * (1 - MARGIN)
+        if self._reauth_at is None or at < self._reauth_at:
+            self._reauth_at = at
+            self._start_reauth()
+
+    def tell_lifetime(self) -> None:
+        """Row Q-19: once, and then end it when the time is over."""
+        established = self.sa.established
+        if self._told:
+            self.end("its authentication is over, and the peer did not renew it")
+            return
+        self._told = True
+        left = max(round(self.sa.connection.hard_seconds - self.sa.connection.reauth_seconds), 10)
+        self._reauth_at = self.sa.surroundings.clock.seconds() + left
+        self._start_reauth()
+        lifetime = Notify(NotifyType.AUTH_LIFETIME, left.to_bytes(4, "big"))
+        established.send(ExchangeType.INFORMATIONAL, (lifetime,), lambda message: established.release_slot())

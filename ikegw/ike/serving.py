@@ -1,0 +1,103 @@
+"""Figure 7: the peer's requests on an established IKE SA, acted on and answered at once, in every state that §9 allows."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ikegw.events import Refused
+from ikegw.ike import rekeying
+from ikegw.ike.child_answering import ChildAnswering, replaced_child
+from ikegw.ike.negotiation import NoChild
+from ikegw.ike.sa import IkeSa
+from ikegw.wire.delete import Delete
+from ikegw.wire.message import Message, Payload
+from ikegw.wire.notify import Notify
+from ikegw.wire.registry import ExchangeType, NotifyType, ProtocolId
+from ikegw.wire.shapes import REKEY_IKE_REQUEST, shape_of
+
+if TYPE_CHECKING:
+    from ikegw.ike.living import Living
+
+MAX_CHILDREN = 32
+"""CHILD SAs that one peer may ask for in one IKE SA, those being rekeyed among them."""
+
+
+def serve(living: "Living", message: Message) -> None:
+    """Rows P-01 … P-07."""
+    if message.header.exchange is ExchangeType.CREATE_CHILD_SA:
+        _create(living, message)
+        return
+    sa, deletes = living.sa, message.every(Delete)
+    if any(delete.protocol is ProtocolId.IKE for delete in deletes):
+        sa.respond(())
+        living.take_rival()
+        sa.ending = sa.ending or "the peer deleted it"
+        living.machine.peer_deleted()
+    elif message.notify(NotifyType.AUTHENTICATION_FAILED) is not None:
+        _rejected(living)
+    else:
+        living.lifetimes.hear(message)
+        sa.respond(_delete_children(sa, deletes))
+
+
+def _rejected(living: "Living") -> None:
+    """RFC 7296 §2.21.2: an initiator that does not believe our IKE_AUTH response says so, and that deletes the IKE SA."""
+    sa = living.sa
+    sa.respond(())
+    why = "the peer does not believe who we are; its log says why"
+    sa.surroundings.publish(Refused(sa.name, sa.path, True, NotifyType.AUTHENTICATION_FAILED.name, why))
+    sa.ending = sa.ending or why
+    living.machine.peer_deleted()
+
+
+def _delete_children(sa: IkeSa, deletes: Sequence[Delete]) -> tuple[Payload, ...]:
+    """Rows P-03, K-04, K-05, K-06: our inbound SPIs of the pairs that were alive, and none for what is gone or going."""
+    ours = []
+    for spi in (spi for delete in deletes if delete.protocol is ProtocolId.ESP for spi in delete.spis):
+        child = next((one for one in sa.children.values() if one.tunnel.outbound_spi == spi), None)
+        if child is None:
+            continue
+        if child.state != "SA_REMOVE":
+            ours.append(child.tunnel.inbound_spi)
+        child.peer_deleted()
+    return (Delete(ProtocolId.ESP, tuple(ours)),) if ours else ()
+
+
+def _create(living: "Living", message: Message) -> None:
+    """Rows P-04 … P-07, as far as what is going on allows (§7.1)."""
+    sa = living.sa
+    try:
+        if shape_of(message) is REKEY_IKE_REQUEST:
+            _rekey(living, message)
+        else:
+            _create_child(living, message)
+    except NoChild as error:
+        sa.respond((error.notify,))
+        sa.tell_refused(error.notify.type.name, error.detail)
+
+
+def _rekey(living: "Living", message: Message) -> None:
+    """Row P-07."""
+    sa = living.sa
+    if sa.state == "SM_DYING" or sa.successor is not None:
+        raise _later("K-13, K-15: this IKE SA is being closed")
+    if living.children_under_way:
+        raise _later("K-07: a CHILD SA of ours is under way")
+    payloads, made = rekeying.answer(sa, message)
+    sa.respond(payloads)
+    living.rekeyed_by_peer(made)
+
+
+def _create_child(living: "Living", message: Message) -> None:
+    sa, rekey = living.sa, message.notify(NotifyType.REKEY_SA)
+    if sa.state == "SM_DYING" or sa.successor is not None:
+        raise _later("K-13: this IKE SA is being closed")
+    if sa.state in ("SM_REKEY", "SM_REKEY_WAIT"):
+        raise _later("K-08: we are rekeying the IKE SA")
+    if len(sa.children) >= MAX_CHILDREN:
+        why = f"the peer has {MAX_CHILDREN} CHILD SAs already"
+        raise NoChild(Notify(NotifyType.NO_ADDITIONAL_SAS), why)
+    ChildAnswering(sa, message, None if rekey is None else replaced_child(sa, rekey)).serve()
+
+
+def _later(why: str) -> NoChild:
+    return NoChild(Notify(NotifyType.TEMPORARY_FAILURE), why)
