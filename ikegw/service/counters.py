@@ -7,10 +7,12 @@ from ikegw.events import (
     AddressReleased,
     AuthFailed,
     ChildDown,
+    ChildRekeyed,
     ChildUp,
     Dropped,
     Event,
     IkeDown,
+    IkeRekeyed,
     IkeUp,
     Refused,
 )
@@ -20,6 +22,8 @@ _WORDS: dict[type, str] = {
     AuthFailed: "authentication-failed",
     ChildUp: "child-up",
     ChildDown: "child-down",
+    ChildRekeyed: "child-rekeyed",
+    IkeRekeyed: "ike-rekeyed",
     AddressLeased: "address-leased",
     AddressReleased: "address-released",
 }

@@ -15,10 +15,12 @@ from ikegw.events import (
     AuthFailed,
     AuthFailure,
     ChildDown,
+    ChildRekeyed,
     ChildUp,
     Dropped,
     Event,
     IkeDown,
+    IkeRekeyed,
     IkeUp,
     Refused,
     StateEntered,
@@ -106,6 +108,15 @@ def _child_up(event: ChildUp) -> str:
     )
 
 
+def _child_rekeyed(event: ChildRekeyed) -> str:
+    return f"{event.sa} {event.child} rekeyed: SPI {event.inbound_spi.hex()} replaces {event.old_inbound_spi.hex()}"
+
+
+def _ike_rekeyed(event: IkeRekeyed) -> str:
+    spis = f"{event.spi_initiator.hex()} {event.spi_responder.hex()}"
+    return f"{event.sa} rekeyed: {event.suite}; SPIs {spis}"
+
+
 def _child_down(event: ChildDown) -> str:
     return (
         f"{event.sa} {event.child} down: {event.reason}; SPI {event.inbound_spi.hex()}; "
@@ -133,6 +144,8 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     AuthFailed: _auth_failed,
     Refused: _refused,
     ChildUp: _child_up,
+    ChildRekeyed: _child_rekeyed,
+    IkeRekeyed: _ike_rekeyed,
     ChildDown: _child_down,
     AddressLeased: _address_leased,
     AddressReleased: _address_released,
