@@ -4,7 +4,7 @@ import ctypes
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -128,19 +128,33 @@ class RunningPlane:
     told: list[DataPlaneEvent] = field(factory=list)
 
     @classmethod
-    def make(cls, reactor: PlaneReactor, side: Side, mtu: int = 1400) -> "RunningPlane":
-        """Sockets and plane."""
+    def make(
+        cls,
+        reactor: PlaneReactor,
+        side: Side,
+        mtu: int = 1400,
+        ports: tuple[int, ...] = (4500,),
+        lost: Callable[[str], None] | None = None,
+    ) -> "RunningPlane":
+        """Sockets on these ports of both outer addresses, and a plane that reads them."""
         heard: list[tuple[Path, bytes]] = []
         opened: list[tuple[Endpoint, socket.socket]] = []
         with side.namespace.inside():
             for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
-                udp = socket.socket(family, socket.SOCK_DGRAM)
-                udp.bind((str(side.endpoint(version).address), 4500))
-                opened.append((side.endpoint(version), udp))
+                for port in ports:
+                    udp = socket.socket(family, socket.SOCK_DGRAM)
+                    endpoint = evolve(side.endpoint(version), port=port)
+                    udp.bind((str(endpoint.address), port))
+                    opened.append((endpoint, udp))
         plane = UserspacePlane(
-            reactor, opened, lambda path, octets: heard.append((path, octets)), os.urandom, mtu=mtu
+            reactor, opened, lambda path, octets: heard.append((path, octets)), os.urandom, mtu=mtu, lost=lost
         )
         return cls(side, plane, heard, [udp for _, udp in opened])
+
+    def close(self) -> None:
+        """Close our own duplicates of the sockets."""
+        for udp in self.sockets:
+            udp.close()
 
     def start(self) -> Deferred[None]:
         """Start the plane inside the namespace; its events gather in `told`."""

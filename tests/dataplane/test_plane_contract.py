@@ -1,0 +1,233 @@
+"""The contract of `ports.DataPlane`: one class of tests for every kind, the model and the process in real namespaces."""
+
+from ipaddress import ip_network
+
+import pytest
+from attrs import evolve
+from plane_harness import MemoryHarness, UserspaceHarness
+from pytest_twisted import inlineCallbacks
+
+from ikegw.crypto.keymat import ChildKeys
+from ikegw.paths import Endpoint, Path
+from ikegw.policy.selectors import from_network
+from ikegw.ports import DataPlaneError, HardExpired, Limits, MappingChanged, SoftExpired, Usage
+from ikegw.testing.plane_pair import mirrored, suite_named, tunnel
+
+
+class Contract:
+    """Each test gets two planes that run; the left side's SA and its mirror."""
+
+    make = None
+
+    @pytest.fixture
+    def pair(self):
+        """A test starts and stops it: fixtures know no Deferreds."""
+        return self.make()
+
+    def within(test):  # noqa: N805 - a decorator of this class's tests
+        """Start the planes, run the test, stop them whatever happens."""
+
+        @inlineCallbacks
+        def around(self, pair):
+            try:
+                yield pair.start()
+                yield test(self, pair)
+            finally:
+                yield pair.stop()
+
+        around.__doc__ = test.__doc__
+        return around
+
+    @inlineCallbacks
+    def installed(self, pair, number=1, **changes):
+        one, _ = tunnel(*pair.sides, suite_named("aes128gcm16"), number)
+        one = evolve(one, **changes)
+        yield pair.planes[0].install(one)
+        yield pair.planes[1].install(evolve(mirrored(one), limits=Limits()))
+        return one
+
+    @within
+    @inlineCallbacks
+    def test_packets_are_carried_both_ways_and_counted(self, pair):
+        one = yield self.installed(pair)
+        assert (yield pair.carries(octets=500))
+        assert (yield pair.carries(octets=600))
+        assert (yield pair.carries(sender=1, octets=300))
+        left = yield pair.planes[0].usage(one.inbound_spi)
+        assert (left.outbound_octets, left.outbound_packets) == (1100, 2)
+        assert (left.inbound_octets, left.inbound_packets) == (300, 1)
+        assert left.last_inbound is not None
+        assert left.last_inbound < 5
+        right = yield pair.planes[1].usage(one.outbound_spi)
+        assert (right.inbound_octets, right.replays, right.forgeries) == (1100, 0, 0)
+
+    @within
+    @inlineCallbacks
+    def test_other_keys_are_forgeries(self, pair):
+        one, other = tunnel(*pair.sides, suite_named("aes128gcm16"))
+        yield pair.planes[0].install(one)
+        yield pair.planes[1].install(evolve(other, inbound_keys=ChildKeys(bytes(20), b"")))
+        assert not (yield pair.carries(arrives=False))
+        usage = yield pair.planes[1].usage(other.inbound_spi)
+        assert (usage.forgeries, usage.inbound_packets, usage.last_inbound) == (1, 0, None)
+
+    @within
+    @inlineCallbacks
+    def test_the_newest_sa_sends_and_the_older_goes_on_receiving(self, pair):
+        old = yield self.installed(pair, 1)
+        new, new_mirrored = tunnel(*pair.sides, suite_named("aes256gcm16"), 2)
+        yield pair.planes[0].install(new)
+        yield pair.planes[1].install(evolve(new_mirrored, standby=True))
+        assert (yield pair.carries())
+        assert (yield pair.planes[0].usage(new.inbound_spi)).outbound_packets == 1
+        assert (yield pair.carries(sender=1))
+        assert (yield pair.planes[0].usage(old.inbound_spi)).inbound_packets == 1
+        yield pair.planes[0].remove(new.inbound_spi)
+        assert (yield pair.carries())
+        assert (yield pair.planes[0].usage(old.inbound_spi)).outbound_packets == 1
+
+    @within
+    @inlineCallbacks
+    def test_an_sa_on_standby_receives_and_sends_once_activated(self, pair):
+        old = yield self.installed(pair, 1)
+        new = yield self.installed(pair, 2, standby=True)
+        yield pair.planes[1].activate(new.outbound_spi)
+        yield pair.planes[1].activate(b"\0\0\7\7")
+        assert (yield pair.carries(sender=1))
+        assert (yield pair.planes[0].usage(new.inbound_spi)).inbound_packets == 1
+        assert (yield pair.carries())
+        assert (yield pair.planes[0].usage(old.inbound_spi)).outbound_packets == 1
+        yield pair.planes[0].activate(new.inbound_spi)
+        assert (yield pair.carries())
+        assert (yield pair.planes[0].usage(new.inbound_spi)).outbound_packets == 1
+
+    @within
+    @inlineCallbacks
+    def test_an_sa_that_lingers_receives_but_sends_no_more(self, pair):
+        one = yield self.installed(pair)
+        gone = pair.planes[0].remove(one.inbound_spi, 0.5)
+        yield pair.planes[0].usage(one.inbound_spi)
+        assert not (yield pair.carries(arrives=False))
+        assert (yield pair.carries(sender=1))
+        assert not gone.called
+        yield pair.pass_time(0.6)
+        usage = yield gone
+        assert (usage.inbound_packets, usage.outbound_packets) == (1, 0)
+        assert not (yield pair.carries(sender=1, arrives=False))
+
+    @within
+    @inlineCallbacks
+    def test_the_longest_remote_prefix_wins(self, pair):
+        one = yield self.installed(pair)
+        wide = yield self.installed(
+            pair, 2, remote_selectors=tuple(from_network(ip_network(n)) for n in ("0.0.0.0/0", "::/0"))
+        )
+        assert (yield pair.carries())
+        assert (yield pair.planes[0].usage(one.inbound_spi)).outbound_packets == 1
+        yield pair.carries(to="10.9.9.9", arrives=False)
+        assert (yield pair.planes[0].usage(wide.inbound_spi)).outbound_packets == 1
+
+    @within
+    @inlineCallbacks
+    def test_what_lies_outside_the_receivers_selectors_is_dropped(self, pair):
+        one, other = tunnel(*pair.sides, suite_named("aes128gcm16"))
+        yield pair.planes[0].install(one)
+        elsewhere = (from_network(ip_network("10.8.0.0/24")),)
+        yield pair.planes[1].install(evolve(other, remote_selectors=elsewhere))
+        assert not (yield pair.carries(arrives=False))
+        assert (yield pair.planes[1].usage(other.inbound_spi)).inbound_packets == 0
+
+    @within
+    @inlineCallbacks
+    def test_packet_limits_are_told_once_and_the_hard_one_ends_it(self, pair):
+        one = yield self.installed(pair, limits=Limits(soft_packets=2, hard_packets=3))
+        found = []
+        for number in range(5):
+            found.append((yield pair.carries(arrives=number < 3)))  # noqa: PERF401
+        assert found == [True] * 3 + [False] * 2
+        told = yield pair.heard(0, 2)
+        assert told == [SoftExpired(one.inbound_spi), HardExpired(one.inbound_spi)]
+        assert not (yield pair.carries(sender=1, arrives=False))
+
+    @within
+    @inlineCallbacks
+    def test_octet_limits_count_what_comes_in_too(self, pair):
+        one = yield self.installed(pair, limits=Limits(soft_octets=1000, hard_octets=2000))
+        for _ in range(2):
+            assert (yield pair.carries(sender=1, octets=600))
+        assert (yield pair.heard(0, 1)) == [SoftExpired(one.inbound_spi)]
+
+    @within
+    @inlineCallbacks
+    def test_time_limits(self, pair):
+        one = yield self.installed(pair, limits=Limits(soft_seconds=0.1, hard_seconds=0.2))
+        yield pair.pass_time(0.25)
+        told = yield pair.heard(0, 2)
+        assert told == [SoftExpired(one.inbound_spi), HardExpired(one.inbound_spi)]
+        assert not (yield pair.carries(arrives=False))
+
+    @within
+    @inlineCallbacks
+    def test_a_moved_peer_is_told_and_followed_when_asked(self, pair):
+        one = yield self.installed(pair)
+        left, right = one.path.local, one.path.remote
+        moved = Endpoint(right.address, 4501)
+        yield pair.planes[1].move(one.outbound_spi, Path(moved, left))
+        assert (yield pair.carries(sender=1))
+        assert (yield pair.carries(sender=1))
+        assert (yield pair.heard(0, 1)) == [MappingChanged(one.inbound_spi, Path(left, moved))]
+        yield pair.planes[0].move(one.inbound_spi, Path(left, moved))
+        assert (yield pair.carries())
+        assert (yield pair.heard(1, 0)) == [], "it came from where it was sent to"
+        with pytest.raises(DataPlaneError, match="no SA"):
+            yield pair.planes[0].move(b"\0\0\7\7", Path(left, moved))
+
+    @within
+    @inlineCallbacks
+    def test_removal_tells_the_counts(self, pair):
+        one = yield self.installed(pair)
+        assert (yield pair.carries(octets=200))
+        assert (yield pair.planes[0].remove(one.inbound_spi)) == Usage(
+            outbound_octets=200, outbound_packets=1
+        )
+        assert (yield pair.planes[0].remove(one.inbound_spi)) == Usage()
+        assert not (yield pair.carries(arrives=False))
+        assert not (yield pair.carries(sender=1, arrives=False))
+        with pytest.raises(DataPlaneError, match="no SA"):
+            yield pair.planes[0].usage(one.inbound_spi)
+
+    @within
+    @inlineCallbacks
+    def test_install_refuses_what_cannot_be(self, pair):
+        one = yield self.installed(pair)
+        plane = pair.planes[0]
+        with pytest.raises(DataPlaneError, match="installed already"):
+            yield plane.install(one)
+        other = evolve(one, inbound_spi=b"\0\0\6\6")
+        with pytest.raises(DataPlaneError, match="20 and 0 octets, got 3 and 0"):
+            yield plane.install(evolve(other, outbound_keys=ChildKeys(b"abc", b"")))
+        with pytest.raises(DataPlaneError, match="selectors"):
+            yield plane.install(evolve(other, local_selectors=()))
+        assert (yield pair.carries())
+        yield plane.install(other)
+
+    @within
+    @inlineCallbacks
+    def test_spis_are_the_workers_own(self, pair):
+        path = Path(pair.sides[0].endpoint(4), pair.sides[1].endpoint(4))
+        spis = []
+        for _ in range(50):
+            spis.append((yield pair.planes[0].allocate_spi(path)))  # noqa: PERF401
+        assert len(set(spis)) == 50
+        assert all(spi[0] == 0 and int.from_bytes(spi, "big") > 255 for spi in spis)
+        for spi in spis:
+            pair.planes[0].release_spi(spi)
+
+
+class TestMemory(Contract):
+    make = MemoryHarness
+
+
+@pytest.mark.peers
+class TestUserspace(Contract):
+    make = UserspaceHarness
