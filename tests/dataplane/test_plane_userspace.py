@@ -243,3 +243,12 @@ def test_thousands_of_sas_are_installed_quickly_and_removed(pair):
     for each in [plane.remove(one.inbound_spi) for one in made]:
         yield each
     assert "10.4." not in pair.sides[0].namespace.run("ip", "route", "show", "table", "all")
+
+
+@between
+@inlineCallbacks
+def test_a_device_that_is_taken_away_ends_the_process_and_is_told(pair):
+    pair.sides[0].namespace.run("ip", "link", "del", "ikegw0")
+    yield until(lambda: pair.lost)
+    with pytest.raises(DataPlaneError, match="not running"):
+        yield pair.planes[0].usage(b"\0\0\7\7")

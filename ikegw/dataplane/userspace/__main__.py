@@ -4,8 +4,13 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
+from typing import Final
 
 from ikegw.dataplane.userspace.process import Process
+
+_NICE: Final = -5
+"""Packets go before handshakes: one thread of ours would else get as little of a busy CPU as any other."""
 
 
 def main() -> None:
@@ -17,7 +22,12 @@ def main() -> None:
     answers = os.dup(1)
     os.dup2(2, 1)
     gc.freeze()
-    Process(0, answers, os.urandom).run()
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
+    try:
+        Process(0, answers, os.urandom).run()
+    except OSError as error:
+        sys.exit(f"{error}; is the TUN device gone?")
 
 
 if __name__ == "__main__":

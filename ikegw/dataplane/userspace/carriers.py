@@ -36,6 +36,8 @@ _CONTROL_OCTETS: Final = socket.CMSG_SPACE(4) * 2
 _TOO_LONG: Final = frozenset((errno.EMSGSIZE, errno.EINVAL))
 _NO_TRAINS: Final = frozenset((errno.EIO, errno.EOPNOTSUPP, errno.ENOPROTOOPT))
 _WAIT_MS: Final = 5
+_DATAGRAM: Final = 65536
+_TRY_AGAIN_AFTER: Final = 256
 
 Control = list[tuple[int, int, bytes]]
 
@@ -71,6 +73,8 @@ class UdpCarrier:
         self.overhead = 48 if self._six else 28
         self._socket = udp
         self._controls: dict[tuple[int, int], Control] = {}
+        self._refused: dict[SocketName, int] = {}
+        self._singly = 0
         self._trains = _allows(udp, socket.IPPROTO_UDP, _UDP_SEGMENT, 0)
         self.batched_receive = _allows(udp, socket.IPPROTO_UDP, _UDP_GRO, 1)
         _prepare(udp)
@@ -90,13 +94,17 @@ class UdpCarrier:
         if len(train) <= size:
             self._send(train, 0, to, ecn)
             return
-        if self._trains and size + self.overhead <= 1500:
+        if self._trains and size < self._refused.get(to, _DATAGRAM):
             try:
                 self._send(train, size, to, ecn)
                 return
             except OSError as error:
                 if error.errno in _NO_TRAINS:
                     self._trains = False
+                self._refused[to] = size
+        self._singly += 1
+        if not self._singly % _TRY_AGAIN_AFTER:  # the path may have become wider
+            self._refused.clear()
         for start in range(0, len(train), size):
             self._send(train[start : start + size], 0, to, ecn)
 

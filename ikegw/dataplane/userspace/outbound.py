@@ -53,7 +53,7 @@ class Outbound:
             flows.clear()
 
     def pump(self) -> None:  # noqa: C901 - one loop: a call costs a packet more than a branch
-        """Take what the TUN has, one train's worth at most."""
+        """Take what the TUN has, one train's worth at most. OSError: the device was taken away."""
         plain, train, into, tun = self._plain, self._train, self._into, self._tun
         readv = os.readv
         tcp, udp = self._flows[TCP], self._flows[UDP]
@@ -62,7 +62,7 @@ class Outbound:
         for _ in range(MOST_SEGMENTS):
             try:
                 stop = readv(tun, into) + (HEADROOM - len(PLAIN))
-            except OSError:  # nothing more, or the device is down
+            except BlockingIOError:
                 break
             first, sa, inner_ecn = plain[HEADROOM], None, 0
             if first == 0x45:

@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import time
+import traceback
 from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final
@@ -23,6 +24,10 @@ from ikegw.paths import Endpoint
 _TUN_QUEUE: Final = 4096
 """Packets that the TUN may hold for us: a burst of TCP's, cut, is some hundreds."""
 
+_TOLD_IN_FULL: Final = 20
+_AT_A_TURN: Final = 1 << 12
+"""Octets of requests that are read before packets get their turn again: half a dozen installs, some milliseconds."""
+
 _HELD_IKE: Final = 1 << 20
 """Octets that may wait for the gateway before IKE messages are dropped; answers and events never are."""
 
@@ -37,7 +42,7 @@ class Process:
         self._handlers: dict[int, Callable[[], None]] = {}
         self._running = True
         self._started: _Started | None = None
-        self.lost_ike = 0
+        self.lost_ike = self.unforeseen = 0
         for descriptor in (requests, answers):
             os.set_blocking(descriptor, False)
         self._watch(requests, self._read_requests)
@@ -50,10 +55,21 @@ class Process:
                 for descriptor, _ in self._epoll.poll(wait):
                     handler = self._handlers.get(descriptor)
                     if handler is not None:
-                        handler()
+                        self._guarded(handler)
         finally:
             if self._started is not None:
                 self._started.close()
+
+    def _guarded(self, handler: Callable[[], None]) -> None:
+        """No packet ends the process: what nobody foresaw is said on standard error, the first few times."""
+        try:
+            handler()
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001 - see above
+            self.unforeseen += 1
+            if self.unforeseen <= _TOLD_IN_FULL:
+                traceback.print_exc()
 
     # ------------------------------------------------------------ the gateway's pipe
 
@@ -63,7 +79,7 @@ class Process:
 
     def _read_requests(self) -> None:
         try:
-            octets = os.read(self._requests, 1 << 18)
+            octets = os.read(self._requests, _AT_A_TURN)
         except BlockingIOError:
             return
         if not octets:
