@@ -24,7 +24,7 @@ from ikegw.ike.surroundings import Surroundings
 from ikegw.ike.window import Datagrams
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.connections import ChildPolicy, Connection, DpdAction, StartAction, Unique, for_addresses
-from ikegw.policy.identities import display, same
+from ikegw.policy.identities import Normal, display, normal
 from ikegw.ports import Addresses, DataPlane, DataPlaneEvent, HardExpired, Random, SoftExpired, Transport
 from ikegw.wire.errors import ParseError
 from ikegw.wire.key_exchange import KeyExchange
@@ -71,6 +71,7 @@ class Gateway:
     publish: Publish
     _surroundings: Surroundings = field(init=False, repr=False)
     _by_spi: dict[bytes, IkeSa] = field(factory=dict, init=False, repr=False)
+    _by_peer: dict[tuple[str, Normal], tuple[IkeSa, ...]] = field(factory=dict, init=False, repr=False)
     _half_open: dict[tuple[bytes, Endpoint], IkeSa] = field(factory=dict, init=False, repr=False)
     _departed: Departed = field(factory=Departed, init=False, repr=False)
     _numbers: int = field(default=0, init=False)
@@ -281,6 +282,7 @@ class Gateway:
         sa.channel = channel
         sa.come_after(old)
         self._by_spi[sa.own_spi] = sa
+        self._meet(sa)
         Living.begin_as_successor(sa)
         return sa
 
@@ -296,6 +298,7 @@ class Gateway:
     def forget(self, sa: IkeSa, last_answer: Datagrams) -> None:
         """See `Table`."""
         self._by_spi.pop(sa.own_spi, None)
+        self._part(sa)
         self._close_half(sa)
         self._departed.keep(sa.own_spi, sa.answering.expected - 1, last_answer, self.clock.seconds())
         if sa.peer_lost and sa.successor is None and not self._stopping:
@@ -318,18 +321,31 @@ class Gateway:
     def established(self, sa: IkeSa, initial_contact: bool) -> None:
         """See `Table`."""
         self._close_half(sa)
+        self._meet(sa)
         if sa.initiator:
             return
         unique = sa.connection.unique
         if unique is Unique.NEVER or (unique is Unique.KEEP and not initial_contact):
             return
-        for other in tuple(self._by_spi.values()):
-            if other.number != sa.number and other.up_since is not None and _same_peers(sa, other):
+        for other in self._by_peer[_peer_key(sa)]:
+            if other.number != sa.number and other.up_since is not None:
                 if initial_contact:
                     other.ending = other.ending or f"the peer began anew as {sa.name} (INITIAL_CONTACT)"
                     other.end()
                 else:
                     other.phase.told_to_end(f"replaced by {sa.name}, of the same identity")
+
+    def _meet(self, sa: IkeSa) -> None:
+        key = _peer_key(sa)
+        self._by_peer[key] = (*self._by_peer.get(key, ()), sa)
+
+    def _part(self, sa: IkeSa) -> None:
+        if sa.remote_identity is None:
+            return
+        key = _peer_key(sa)
+        others = tuple([one for one in self._by_peer.pop(key, ()) if one is not sa])
+        if others:
+            self._by_peer[key] = others
 
     def listing(self) -> list[Row]:
         """The table of SAs, oldest first."""
@@ -450,13 +466,9 @@ def _watch(ended: Deferred[None]) -> Deferred[None]:
     return watcher
 
 
-def _same_peers(one: IkeSa, other: IkeSa) -> bool:
-    return (
-        one.connection.name == other.connection.name
-        and one.remote_identity is not None
-        and other.remote_identity is not None
-        and same(one.remote_identity, other.remote_identity)
-    )
+def _peer_key(sa: IkeSa) -> tuple[str, Normal]:
+    """Whose it is: every login looks for the others of its peer, and there may be thousands of other peers."""
+    return sa.connection.name, normal(sa.peer)
 
 
 def _row(sa: IkeSa) -> Row:
