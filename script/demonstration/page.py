@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from typing import Final
 
 WIDTH: Final = max(80, min(120, shutil.get_terminal_size((110, 24)).columns))
+_COLOURS: Final = {"client": "34", "gateway": "32"}
+_WHO: Final = re.compile(r"(?<= ms  )(client|gateway)")
 _LOGGED: Final = re.compile(r"^\d+\.\d+ \[ikegw#\w+\] (.*)$")
 
 
@@ -47,7 +49,7 @@ def fact(name: str, text: str) -> None:
 def lines(texts: Iterable[str]) -> None:
     """Lines that are wrapped already."""
     for text in texts:
-        print("  " + text)
+        print("  " + _WHO.sub(lambda who: _in(_COLOURS[who[0]], who[0]), text, count=1))
 
 
 def log(text: str) -> None:
@@ -69,11 +71,12 @@ def failed(error: Exception, logs: str) -> None:
 
 
 def ended(seconds: float) -> None:
-    """The last line."""
+    """The last lines."""
     print(
         "\n"
         + _in(
             "1;32",
-            f"It all worked, in {seconds:.1f} s. Nothing is left: no SA, no lent address, no namespace.",
+            f"It all worked, in {seconds:.1f} s; nothing is left: no SA, no lent address, no namespace.",
         )
     )
+    print("README.md says how to configure a gateway of your own.")

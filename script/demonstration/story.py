@@ -16,6 +16,7 @@ _CHARON_TELLS = re.compile(
     r"^(initiating|generating|parsed|authentication of|installing new virtual IP|IKE_SA \S+ established|CHILD_SA \S+ established"
     r"|deleting IKE_SA|IKE_SA deleted|received \S+ notify)"
 )
+_SPIS = re.compile(r"; SPIs? [^;]*")
 _WHY = {
     (row.state, row.cause): row.summary
     for machine in (
@@ -50,7 +51,7 @@ def moments_of_ikegw(who: str, log: str) -> Iterator[Moment]:
             of_child = f"{child_name}: " if child_name else ""
             yield Moment(when, who, why, f"{of_child}{before} → {after}")
         elif _WORTH_TELLING.match(text):
-            yield Moment(when, who, text)
+            yield Moment(when, who, _SPIS.sub("", text))
 
 
 def moments_of_charon(who: str, log: str) -> Iterator[Moment]:
