@@ -58,15 +58,18 @@ class Ours:
         blockingCallFromThread(self.reactor, self.client.plane.install, other)
 
     def crowd(self, others: int) -> float:
-        """Install SAs of other clients at the gateway until there are so many; milliseconds for each."""
-        begun, added = time.monotonic(), others - self.others
+        """Install or remove SAs of other clients at the gateway until there are so many; milliseconds for each."""
+        begun, changed = time.monotonic(), abs(others - self.others)
         suite = suite_named("aes128gcm16")
-        for number in range(self.others, others):
+        for number in range(min(others, self.others), max(others, self.others)):
             address = str(IPv4Address("10.4.0.0") + number)
             one, _ = client_tunnel(self.gateway.side, self.client.side, suite, number + 2, address)
-            blockingCallFromThread(self.reactor, self.gateway.plane.install, one)
+            if others > self.others:
+                blockingCallFromThread(self.reactor, self.gateway.plane.install, one)
+            else:
+                blockingCallFromThread(self.reactor, self.gateway.plane.remove, one.inbound_spi)
         self.others = others
-        return (time.monotonic() - begun) * 1e3 / max(added, 1)
+        return (time.monotonic() - begun) * 1e3 / max(changed, 1)
 
 
 @contextmanager
