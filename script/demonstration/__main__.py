@@ -49,7 +49,7 @@ def use(stage: Stage) -> None:
     """Ping and move data; NeverHappened if anything is lost."""
     client, gateway = stage.underlay.client, stage.underlay.gateway
     for address in BEHIND:
-        echoes = ping(client, address, count=5, interval=0.1)
+        echoes = ping(client, address, count=5)
         page.fact(
             f"ping {address}",
             f"{echoes.received} of {echoes.sent} echoes, round trip {echoes.average} ms ({echoes.least} to {echoes.most})",
