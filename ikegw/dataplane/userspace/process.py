@@ -96,6 +96,9 @@ class Process:
             answer = self._done(kind, body)
         except (Refused, OSError) as error:
             self._write(json_frame(Kind.REFUSAL, number, {"reason": str(error)}))
+        except Exception as error:  # noqa: BLE001 - whoever asked waits for an answer
+            traceback.print_exc()
+            self._write(json_frame(Kind.REFUSAL, number, {"reason": f"{type(error).__name__}: {error}"}))
         else:
             self._write(json_frame(Kind.REPLY, number, answer))
 

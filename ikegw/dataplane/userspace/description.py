@@ -1,0 +1,48 @@
+"""SAs and endpoints as bodies of requests to the process."""
+
+from ikegw.dataplane.userspace.control import Json
+from ikegw.paths import Endpoint
+from ikegw.ports import TunnelSa
+from ikegw.wire.selectors import TrafficSelector
+
+
+def named(spi: bytes) -> Json:
+    """The body of a request about the SA with this inbound SPI."""
+    return {"spi": int.from_bytes(spi, "big")}
+
+
+def pair(endpoint: Endpoint) -> list[str | int]:
+    """An endpoint in a body."""
+    return [str(endpoint.address), endpoint.port]
+
+
+def _selector(selector: TrafficSelector) -> list[str | int]:
+    ends: list[str | int] = [str(selector.start), str(selector.end)]
+    return [*ends, selector.protocol, selector.start_port, selector.end_port]
+
+
+def description(sa: TunnelSa) -> Json:
+    """The body of an INSTALL. It holds the keys."""
+    limits, suite = sa.limits, sa.suite
+    return {
+        "name": sa.name,
+        "local": pair(sa.path.local),
+        "remote": pair(sa.path.remote),
+        "udp": sa.udp_encapsulated,
+        "in": int.from_bytes(sa.inbound_spi, "big"),
+        "out": int.from_bytes(sa.outbound_spi, "big"),
+        "encryption": suite.encryption.name,
+        "integrity": suite.integrity.name if suite.integrity else None,
+        "esn": suite.esn,
+        "in_keys": [sa.inbound_keys.encryption.hex(), sa.inbound_keys.integrity.hex()],
+        "out_keys": [sa.outbound_keys.encryption.hex(), sa.outbound_keys.integrity.hex()],
+        "local_ts": [_selector(one) for one in sa.local_selectors],
+        "remote_ts": [_selector(one) for one in sa.remote_selectors],
+        "virtual": [str(address) for address in sa.virtual],
+        "soft_seconds": limits.soft_seconds,
+        "hard_seconds": limits.hard_seconds,
+        "octets": [limits.soft_octets, limits.hard_octets],
+        "packets": [limits.soft_packets, limits.hard_packets],
+        "window": sa.replay_window,
+        "standby": sa.standby,
+    }
