@@ -176,6 +176,10 @@ class Contract:
         assert (yield pair.carries(sender=1))
         assert (yield pair.carries(sender=1))
         assert (yield pair.heard(0, 1)) == [MappingChanged(one.inbound_spi, Path(left, moved))]
+        for place in (right, moved):
+            yield pair.planes[1].move(one.outbound_spi, Path(place, left))
+            assert (yield pair.carries(sender=1))
+        assert len((yield pair.heard(0, 2))) == 2, "it was back in between"
         yield pair.planes[0].move(one.inbound_spi, Path(left, moved))
         assert (yield pair.carries())
         assert (yield pair.heard(1, 0)) == [], "it came from where it was sent to"

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
 from ikegw.dataplane.userspace.carriers import Carrier, RawCarrier, SocketName, UdpCarrier
@@ -214,6 +215,10 @@ class _Started:
         self._inbound = Inbound(
             tun.descriptor, database.sas, process.hand_over, database.alarm, database.moved, time.monotonic
         )
+        if _reverse_path_is_strict():
+            self._notes.append(
+                "rp_filter is strict: a tunnel for 0.0.0.0/0 needs net.ipv4.conf.all.src_valid_mark = 1"
+            )
         self._open_carriers([(_endpoint(pair), fd) for *pair, fd in wanted["sockets"]])
         self._listen(tun.descriptor, self._outbound.pump)
         self._changes = changes = AddressChanges()
@@ -270,6 +275,18 @@ class _Started:
 
 def _endpoint(pair: list[str | int]) -> Endpoint:
     return Endpoint(ip_address(pair[0]), int(pair[1]))
+
+
+def _reverse_path_is_strict() -> bool:
+    """Whether the kernel would drop the peer's packets once a full tunnel takes the route back to it."""
+    try:
+        values = [
+            Path(f"/proc/sys/net/ipv4/conf/all/{name}").read_text()
+            for name in ("rp_filter", "src_valid_mark")
+        ]
+    except OSError:
+        return False
+    return values[0].strip() == "1" and values[1].strip() == "0"
 
 
 def _quiet_ipv6(name: str) -> None:
