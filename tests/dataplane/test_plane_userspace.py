@@ -252,3 +252,23 @@ def test_a_device_that_is_taken_away_ends_the_process_and_is_told(pair):
     yield until(lambda: pair.lost)
     with pytest.raises(DataPlaneError, match="not running"):
         yield pair.planes[0].usage(b"\0\0\7\7")
+
+
+@between
+@inlineCallbacks
+def test_what_was_dropped_is_counted_by_reason(pair):
+    one, _ = tunnel(*pair.sides, suite_named("aes128gcm16"))
+    yield pair.planes[0].install(evolve(one, local_selectors=(from_network(ip_network("10.77.0.0/24")),)))
+    assert not (yield pair.carries(arrives=False))
+    with pair.sides[1].namespace.inside():
+        udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for octets in (b"\7" * 50, b"\7" * 60, b"\7\7"):
+        udp.sendto(octets, (str(pair.sides[0].outer[0]), 4500))
+    udp.close()
+    yield pair.settled()
+    found = yield pair.planes[0].counts()
+    assert {reason: count for reason, count in found.items() if count} == {
+        "in_unknown": 2,
+        "in_malformed": 1,
+        "out_no_policy": 1,
+    }

@@ -191,6 +191,10 @@ class UserspacePlane:
         link.end()
         return link.gone
 
+    def counts(self) -> Deferred[dict[str, int]]:
+        """Packets that were dropped, by reason: `in_unknown` (SPIs), `out_no_policy`, …"""
+        return self._ask(Kind.COUNTS, {})
+
     @property
     def process_id(self) -> int:
         """The process's, 0 if there is none."""

@@ -31,6 +31,7 @@ class Kind(IntEnum):
     STOP = 6
     ACTIVATE = 7
     RETIRE = 8
+    COUNTS = 9
     REPLY = 16
     REFUSAL = 17
     EVENT = 18

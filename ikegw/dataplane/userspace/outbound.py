@@ -82,31 +82,21 @@ class Outbound:
             end = stop + len(tail)
             plain[stop:end] = tail
             sealed = end - HEADROOM + sa.fixed
-            if sa is not current or sealed != size or inner_ecn != ecn or position + sealed > MOST_OCTETS:
+            if sa is not current or sealed > size or inner_ecn != ecn or position + sealed > MOST_OCTETS:
                 if current is not None:
-                    if (
-                        sa is current
-                        and inner_ecn == ecn
-                        and sealed < size
-                        and position + sealed <= MOST_OCTETS
-                    ):
-                        self._seal(sa, end, stop - HEADROOM, position)
-                        current.carrier.send(train[: position + sealed], size, current.remote, ecn)
-                        current = None
-                        continue
                     current.carrier.send(train[:position], size, current.remote, ecn)
                 current, size, ecn, position = sa, sealed, inner_ecn, 0
-            self._seal(sa, end, stop - HEADROOM, position)
+            sa.sequence = sequence = sa.sequence + 1
+            sa.seal(plain, HEADROOM, end, train, position, sequence)
             position += sealed
+            sa.sent_octets += stop - HEADROOM
+            if sequence >= sa.packet_alarm or sa.sent_octets >= sa.octet_alarm:
+                self._alarm(sa)
+            if sealed < size:
+                sa.carrier.send(train[:position], size, sa.remote, ecn)
+                current = None
         if current is not None:
             current.carrier.send(train[:position], size, current.remote, ecn)
-
-    def _seal(self, sa: Sa, end: int, octets: int, position: int) -> None:
-        sa.sequence = sequence = sa.sequence + 1
-        sa.seal(self._plain, HEADROOM, end, self._train, position, sequence)
-        sa.sent_octets += octets
-        if sequence >= sa.packet_alarm or sa.sent_octets >= sa.octet_alarm:
-            self._alarm(sa)
 
     def _look_at(self, stop: int) -> Sa | None:
         """A packet of no known flow, or one that is too long: the SA that it may take."""

@@ -12,6 +12,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
+from attrs import asdict
+
 from ikegw.dataplane.userspace.carriers import Carrier, RawCarrier, SocketName, UdpCarrier
 from ikegw.dataplane.userspace.control import BadFrame, Frames, Json, Kind, encode_ike, frame, json_frame
 from ikegw.dataplane.userspace.database import Database, Refused
@@ -114,6 +116,8 @@ class Process:
             self._started.close()
             self._started = None
             return {}
+        if kind is Kind.COUNTS:
+            return self._started.counts() | {"ike_lost": self.lost_ike, "unforeseen": self.unforeseen}
         return self._asked_of(self._started.database, kind, body)
 
     @staticmethod
@@ -189,6 +193,7 @@ class _Started:
         self._process = process
         self._undo = contextlib.ExitStack()
         self._notes: list[str] = []
+        self._carriers: list[Carrier] = []
         try:
             self._open(wanted)
         except BaseException:
@@ -245,6 +250,7 @@ class _Started:
             self._notes.append(f"no protocol 50, only UDP encapsulation ({refused})")
 
     def _carry(self, carrier: Carrier, close: Callable[[], None]) -> None:
+        self._carriers.append(carrier)
         self._undo.callback(close)
         self._listen(carrier.fileno(), lambda: self._inbound.pump(carrier))
 
@@ -262,6 +268,16 @@ class _Started:
 
     def _forget(self) -> None:
         self._outbound.forget_flows()
+
+    def counts(self) -> Json:
+        """Packets that were dropped, by reason."""
+        inbound, outbound = asdict(self._inbound.counts), asdict(self._outbound.counts)
+        return {
+            **{f"in_{reason}": count for reason, count in inbound.items()},
+            **{f"out_{reason}": count for reason, count in outbound.items()},
+            "in_refused_by_tun": self._inbound.coalescer.refused,
+            "out_refused_by_kernel": sum(carrier.dropped for carrier in self._carriers),
+        }
 
     def _learn_addresses(self) -> None:
         self._changes.drain()
