@@ -20,6 +20,7 @@ from ikegw.dataplane.memory import MemoryPlane
 from ikegw.net.sockets import IkeSocket, open_sockets
 from ikegw.net.transport import Received
 from ikegw.service.assembly import Plane
+from ikegw.service.collector import collect_seldom
 from ikegw.service.gateway_service import GatewayService
 from ikegw.service.preparation import prepare
 
@@ -42,6 +43,7 @@ def main(configuration: str, profile: str = "") -> None:
     listen = prepared.config.listen
     sockets = open_sockets(listen.addresses, listen.port, listen.nat_t_port)
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
+    collect_seldom()
     service = GatewayService(reactor, prepared, sockets, null_plane, reactor.stop)
     reactor.callWhenRunning(service.startService)
     reactor.callWhenRunning(print, "ready", flush=True)

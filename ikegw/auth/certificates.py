@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha1
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, TypeVar
@@ -93,7 +94,7 @@ class X509:
         """Whether it names itself as its issuer: a root, mostly."""
         return self.issuer_der == self.subject_der
 
-    @property
+    @cached_property
     def key_hash(self) -> bytes:
         """By what CERTREQ would name it."""
         return key_hash(self.public_key)

@@ -15,6 +15,7 @@ from twisted.internet import reactor as the_reactor
 from ikegw.dataplane.marks import SOCKET_MARK
 from ikegw.net.errors import CannotListen
 from ikegw.net.sockets import IkeSocket, open_sockets
+from ikegw.service.collector import collect_seldom
 from ikegw.service.gateway_service import GatewayService
 from ikegw.service.options import Options
 from ikegw.service.planes import userspace_plane
@@ -26,6 +27,7 @@ reactor = cast(Any, the_reactor)
 def make_service(options: Options) -> GatewayService:
     """Read the configuration, open the sockets, and give the service that twistd starts."""
     prepared = _prepared(options["config"])
+    collect_seldom()
     return GatewayService(reactor, prepared, _sockets(prepared), userspace_plane, _end_in_failure)
 
 
