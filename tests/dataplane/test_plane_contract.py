@@ -105,12 +105,12 @@ class Contract:
     @inlineCallbacks
     def test_an_sa_that_lingers_receives_but_sends_no_more(self, pair):
         one = yield self.installed(pair)
-        gone = pair.planes[0].remove(one.inbound_spi, 0.5)
+        gone = pair.planes[0].remove(one.inbound_spi, 1.5)
         yield pair.planes[0].usage(one.inbound_spi)
         assert not (yield pair.carries(arrives=False))
         assert (yield pair.carries(sender=1))
         assert not gone.called
-        yield pair.pass_time(0.6)
+        yield pair.pass_time(1.6)
         usage = yield gone
         assert (usage.inbound_packets, usage.outbound_packets) == (1, 0)
         assert not (yield pair.carries(sender=1, arrives=False))
