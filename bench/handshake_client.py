@@ -20,8 +20,8 @@ from attrs import evolve
 from handshake_cases import CASES, CERTIFICATES, ESP, GATEWAY_ADDRESS, GATEWAY_NAME, SECRET, Case, client_name
 from twisted.internet import reactor as the_reactor
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.task import cooperate
 from twisted.internet.stdio import StandardIO
+from twisted.internet.task import cooperate
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 

@@ -66,10 +66,9 @@ class Ikegw:
         quiet: Tree = {
             "listen": {"addresses": [GATEWAY_ADDRESS]},
             "log": {"level": "error", "states": False},
-            "limits": {
-                name: UNLIMITED
-                for name in ("cookie_threshold", "cookie_threshold_ip", "block_threshold", "half_open")
-            },
+            "limits": dict.fromkeys(
+                ("cookie_threshold", "cookie_threshold_ip", "block_threshold", "half_open"), UNLIMITED
+            ),
         }
         if pki is not None:
             write_directory(self.directory, {"gateway": pki.gateway[1]}, {"ca": pki.root.certificate})
