@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MARGIN = 0.1
 """An initiator re-authenticates by so much of AUTH_LIFETIME before it is over."""
 
+SOONEST = 0.5
+"""Seconds: no check is worth coming sooner, and a clock's rounding must not make it come at once, for ever."""
+
 _TIMERS = ("dpd", "rekey", "over", "reauth")
 
 
@@ -65,7 +68,7 @@ class Lifetimes:
     @property
     def is_quiet(self) -> bool:
         """Has nothing authentic come in for the DPD interval?"""
-        return self._quiet_for >= self.sa.connection.dpd_seconds
+        return self._quiet_for > self.sa.connection.dpd_seconds - SOONEST
 
     @property
     def _quiet_for(self) -> float:
@@ -73,11 +76,11 @@ class Lifetimes:
 
     def _start_dpd(self, seconds: float) -> None:
         if self.sa.connection.dpd_seconds:
-            self._arm("dpd", seconds, self._check)
+            self._arm("dpd", max(seconds, SOONEST), self._check)
 
     def _check(self) -> None:
         interval = self.sa.connection.dpd_seconds
-        if self._quiet_for < interval:
+        if not self.is_quiet:
             self._start_dpd(interval - self._quiet_for)
             return
         plane = self.sa.surroundings.data_plane

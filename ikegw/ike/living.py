@@ -110,7 +110,7 @@ class Living:
         """§5: what may act now. A DELETE of a child goes in any living state, all else only in SM_MATURE."""
         if isinstance(waiting, ChildSa) and waiting.state == "SA_REMOVE":
             return self.sa.state not in ("SM_DYING", "SM_DEAD", "SM_TERMINATE", "SM_REKEY")
-        if self.sa.state != "SM_MATURE" or self.sa.successor is not None or self._rival is not None:
+        if self.sa.state != "SM_MATURE" or self.sa.successor is not None or self._live_rival is not None:
             return False
         if waiting is Intent.REKEY:
             return not self.children_under_way
@@ -190,7 +190,7 @@ class Living:
         self.slot.held = False
         if isinstance(outcome, IkeMade):
             self._judge(outcome)
-        elif self._rival is not None:
+        elif self._live_rival is not None:
             self.machine.rekey_redundant()
         elif isinstance(outcome, rekeying.Postponed):
             self.machine.rekey_postponed()
@@ -200,7 +200,8 @@ class Living:
 
     def _judge(self, made: IkeMade) -> None:
         self._made = made
-        if self._rival is not None and redundant(made.nonces, self._rival.nonces):
+        rival = self._live_rival
+        if rival is not None and redundant(made.nonces, rival.nonces):
             self.machine.rekey_redundant()
         else:
             self.machine.rekeyed()
@@ -209,13 +210,16 @@ class Living:
         """Row Q-03: ours survives; what the peer's rekeying made, if it did, the peer deletes."""
         if self._made is not None:
             self.give_all_to(self._made.sa)
-        if self._rival is not None:
-            _expect_end(self._rival.sa, "redundant: both ends rekeyed at once")
+        rival = self._live_rival
+        if rival is not None:
+            rival.sa.successor = self.sa.successor
+            _expect_end(rival.sa, "redundant: both ends rekeyed at once")
 
     def yield_to_peers_rekey(self) -> None:
         """Row K-10: the peer's survives; what ours made, if it did, we delete."""
-        if self._rival is not None:
-            self.give_all_to(self._rival.sa)
+        rival = self._live_rival
+        if rival is not None:
+            self.give_all_to(rival.sa)
         if self._made is not None:
             self._made.sa.successor = self.sa.successor
             self._made.sa.phase.told_to_end("redundant: both ends rekeyed at once")
@@ -231,8 +235,9 @@ class Living:
 
     def take_rival(self) -> None:
         """Row K-16: the peer deletes the old IKE SA and has not noticed that we rekey it too."""
-        if self._rival is not None:
-            self.give_all_to(self._rival.sa)
+        rival = self._live_rival
+        if rival is not None and self.sa.successor is None:
+            self.give_all_to(rival.sa)
 
     def give_all_to(self, new: IkeSa) -> None:
         """Children, queue, lease and timers go to the IKE SA that takes this one's place."""
@@ -265,6 +270,11 @@ class Living:
     def reauthenticate_instead(self) -> None:
         """Row Q-06."""
         self.slot.post(Intent.REAUTH)
+
+    @property
+    def _live_rival(self) -> IkeMade | None:
+        """What the peer's simultaneous rekeying made, unless the peer has deleted it already."""
+        return None if self._rival is None or self._rival.sa.ended.called else self._rival
 
     # ------------------------------------------------------------ liveness, CRLs, re-authentication, the lease
 

@@ -133,6 +133,9 @@ class IkeSa:
     successor: "IkeSa | None" = field(default=None, init=False, repr=False)
     """The IKE SA that took this one's place when it was rekeyed."""
 
+    awaits: "IkeSa | None" = field(default=None, init=False, repr=False)
+    """The IKE SA that this one is to replace, until it does."""
+
     initiator_of_session: bool = field(init=False)
     """Did we begin the first of the line, before any rekeying? Then addresses were lent to us, not by us."""
 
@@ -220,6 +223,7 @@ class IkeSa:
 
     def come_after(self, old: "IkeSa") -> None:
         """Be the same session as `old`, which is being rekeyed."""
+        self.awaits = old
         self.initiator_of_session, self.method = old.initiator_of_session, old.method
         self.local_identity, self.remote_identity = old.local_identity, old.remote_identity
         self.behind_nat, self.peer_behind_nat = old.behind_nat, old.peer_behind_nat
@@ -227,6 +231,7 @@ class IkeSa:
 
     def take_over(self, old: "IkeSa") -> None:
         """Row Q-03: everything of the IKE SA that this one replaces, but its keys and windows."""
+        self.awaits = None
         self.children, old.children = old.children, {}
         for child in self.children.values():
             child.sa = self
@@ -502,7 +507,7 @@ class IkeSa:
         self._release()
         self.table.forget(self, self.answering.last_answer if self.has_keys else ())
         self._channel = None
-        if self.successor is None:
+        if self.successor is None and self.awaits is None:
             up = self.up_since is not None
             self.surroundings.publish(IkeDown(self.name, self.path, self.remote_identity, self.ending, up))
         self.ended.callback(None)

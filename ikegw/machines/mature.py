@@ -343,6 +343,11 @@ def _unanswered_delete(machine: Mature, driver: Driver) -> None:
     driver.dead()
 
 
+@SM_DEAD.upon(Mature.terminate).loop()
+def _already_dead(machine: Mature, driver: Driver) -> None:
+    """Q-24: already gone."""
+
+
 def _timeout(machine: Mature, driver: Driver) -> None:
     """Q-25: the peer is dead."""
     driver.dead()

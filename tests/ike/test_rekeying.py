@@ -1,0 +1,446 @@
+"""Figures 6 and 8: SAs are replaced while they carry traffic, by either side, by both at once, with answers lost or late."""
+
+from itertools import permutations
+
+import pytest
+from attrs import evolve
+
+from ikegw.events import ChildDown, ChildRekeyed, ChildUp, IkeDown, IkeRekeyed
+from ikegw.ike.child import ChildSa
+from ikegw.ike.sa import IkeSa
+from ikegw.ike.slot import Intent
+from ikegw.policy.proposals import parse_offer
+from ikegw.testing.pair import CLIENT, GATEWAY, Pair, make_pair
+from ikegw.testing.traffic import Flow
+from ikegw.testing.world import Host
+from ikegw.wire.notify import Notify
+from ikegw.wire.registry import NotifyType
+
+
+def connected(gateway=GATEWAY, client=CLIENT) -> Pair:
+    pair = make_pair(gateway, client)
+    pair.client.gateway.initiate("home")
+    pair.world.run(0.1)
+    assert pair.client.plane.installed
+    return pair
+
+
+def with_pfs(groups: str = "x25519") -> tuple:
+    offers = parse_offer("esp", f"aes256gcm16-{groups}")
+    return (
+        evolve(GATEWAY, children=(evolve(GATEWAY.children[0], proposals=offers),)),
+        evolve(CLIENT, children=(evolve(CLIENT.children[0], proposals=offers),)),
+    )
+
+
+def sa_of(host: Host) -> IkeSa:
+    (sa,) = (
+        one for one in host.gateway._by_spi.values() if one.successor is None and one.state != "SM_DYING"
+    )
+    return sa
+
+
+def child_of(host: Host) -> ChildSa:
+    (child,) = (one for one in sa_of(host).children.values() if one.successor is None)
+    return child
+
+
+def in_agreement(pair: Pair) -> None:
+    """Both ends have one IKE SA and one CHILD SA, the same; nothing else is left anywhere."""
+    pair.world.run(45.0, 0.25)
+    if any(len(host.gateway._by_spi) > 1 for host in (pair.client, pair.gateway)):
+        pair.world.run(130.0, 0.25)  # what only one side ever knew is removed by guard time and TIMEOUT
+    for host in (pair.client, pair.gateway):
+        assert len(host.gateway._by_spi) == 1, host.gateway.listing()
+        assert len(sa_of(host).children) == 1, host.gateway.listing()
+        assert len(host.plane.installed) == 1
+        assert len(host.plane.spis.taken) == 1
+        assert sa_of(host).state == "SM_MATURE"
+        assert child_of(host).state == "SA_MATURE"
+        assert not host.heard(IkeDown)
+    mine, peers = pair.client.plane.installed[0], pair.gateway.plane.installed[0]
+    assert (mine.inbound_spi, mine.outbound_spi) == (peers.outbound_spi, peers.inbound_spi)
+    assert mine.inbound_keys == peers.outbound_keys
+    assert not mine.standby
+    assert not peers.standby
+    assert sa_of(pair.client).spi_initiator == sa_of(pair.gateway).spi_initiator
+
+
+SIDES = pytest.mark.parametrize("side", ["client", "gateway"])
+PFS = pytest.mark.parametrize("pfs", [False, True], ids=["plain", "pfs"])
+
+# ---------------------------------------------------------------- one side alone
+
+
+@SIDES
+@PFS
+def test_C_20_C_21_C_23_C_30_a_child_is_rekeyed_and_no_packet_is_lost(side, pfs):
+    """
+    CREATE_CHILD_SA { N(REKEY_SA), SA, Ni, [KEi], TSi, TSr } -->
+    <-- CREATE_CHILD_SA { SA, Nr, [KEr], TSi, TSr }
+    INFORMATIONAL { D } -->  <-- INFORMATIONAL { D }
+    """
+    pair = connected(*(with_pfs() if pfs else ()))
+    flow = Flow(pair)
+    old = child_of(getattr(pair, side)).tunnel.inbound_spi
+    child_of(getattr(pair, side)).soft_expired()
+    flow.run(1.0)
+    in_agreement(pair)
+    assert flow.lost == 0
+    assert child_of(getattr(pair, side)).tunnel.inbound_spi != old
+    (rekeyed,) = getattr(pair, side).heard(ChildRekeyed)
+    assert rekeyed.old_inbound_spi == old
+    assert getattr(pair, side).states("child net")[1:4] == ["SA_REKEY", "SA_REKEY_WAIT", "SA_MATURE"]
+    assert [down.reason for down in getattr(pair, side).heard(ChildDown)] == ["rekeyed"]
+    if pfs:
+        assert child_of(pair.client).tunnel.suite.group.name == "x25519"
+
+
+@SIDES
+def test_Q_01_Q_02_Q_03_P_07_an_ike_sa_is_rekeyed_and_takes_everything_along(side):
+    """
+    CREATE_CHILD_SA { SA, Ni, KEi } -->  <-- CREATE_CHILD_SA { SA, Nr, KEr }
+    INFORMATIONAL { D(IKE) } -->  <-- INFORMATIONAL { }
+    """
+    pair = connected()
+    host = getattr(pair, side)
+    old, flow = sa_of(host), Flow(pair)
+    host.gateway.rekey(old.number)
+    flow.run(1.0)
+    in_agreement(pair)
+    assert flow.lost == 0
+    new = sa_of(host)
+    assert new is not old
+    assert (new.number, new.initiator_of_session) == (old.number, old.initiator_of_session)
+    assert new.asking.next_id + new.answering.expected < 4
+    assert len(host.heard(IkeRekeyed)) == 1
+    assert sa_of(pair.gateway).lease is not None
+    assert "SM_REKEY_WAIT" in host.states("mature")
+    pair.client.gateway.terminate(1)
+    pair.world.run(10.0, 0.1)
+    assert pair.is_empty
+
+
+@SIDES
+def test_timers_rekey_everything_for_a_day_and_nothing_piles_up(side):
+    quick = {"rekey_seconds": 3600.0, "dpd_seconds": 60.0}
+    child = {"rekey_seconds": 900.0}
+    gateway, client = (
+        evolve(one, **quick, children=(evolve(one.children[0], **child),)) for one in (GATEWAY, CLIENT)
+    )
+    idle = {"rekey_seconds": 0.0}
+    if side == "client":
+        gateway = evolve(
+            gateway, **idle, children=(evolve(gateway.children[0], rekey_seconds=0.0, life_seconds=0.0),)
+        )
+    else:
+        client = evolve(
+            client, **idle, children=(evolve(client.children[0], rekey_seconds=0.0, life_seconds=0.0),)
+        )
+    pair = connected(gateway, client)
+    pair.world.run(86_400.0, 0.5)
+    in_agreement(pair)
+    host = getattr(pair, side)
+    assert 24 <= len(host.heard(IkeRekeyed)) <= 27
+    assert 96 <= len(host.heard(ChildRekeyed)) <= 110
+
+
+# ---------------------------------------------------------------- groups and refusals
+
+
+@SIDES
+def test_C_26_rekeying_a_child_with_another_group(side):
+    gateway, client = with_pfs("x25519-ecp256")
+    other = parse_offer("esp", "aes256gcm16-ecp256")
+    if side == "client":
+        gateway = evolve(gateway, children=(evolve(gateway.children[0], proposals=other),))
+    else:
+        client = evolve(client, children=(evolve(client.children[0], proposals=other),))
+    pair = connected(gateway, client)
+    child_of(getattr(pair, side)).soft_expired()
+    in_agreement(pair)
+    assert child_of(pair.client).tunnel.suite.group.name == "ecp256"
+
+
+def test_Q_04_rekeying_an_ike_sa_with_another_group():
+    pair = connected()
+    only = evolve(GATEWAY, proposals=parse_offer("ike", "aes256gcm16-prfsha256-ecp384"))
+    sa_of(pair.gateway).connection = only
+    offers = (*CLIENT.proposals, *only.proposals)
+    sa_of(pair.client).connection = evolve(CLIENT, proposals=offers)
+    pair.client.gateway.rekey(1)
+    in_agreement(pair)
+    assert sa_of(pair.client).channel.suite.group.name == "ecp384"
+
+
+def test_C_27_a_peer_that_will_not_have_its_child_rekeyed_keeps_it():
+    """As Windows behind a NAT does."""
+    pair = connected(*with_pfs())
+    child_of(pair.gateway).policy = evolve(GATEWAY.children[0], proposals=parse_offer("esp", "aes128-sha1"))
+    before = child_of(pair.client)
+    before.soft_expired()
+    in_agreement(pair)
+    assert child_of(pair.client) is before
+
+
+def test_C_25_a_child_that_the_peer_does_not_know_is_made_anew():
+    pair = connected()
+    lost = child_of(pair.gateway)
+    lost.gone()
+    child_of(pair.client).soft_expired()
+    in_agreement(pair)
+    assert pair.client.states("child net").count("SA_CREATE_WAIT") == 1
+
+
+def test_K_03_rekeying_an_unknown_child_copies_protocol_and_spi():
+    pair = connected()
+    child_of(pair.gateway).gone()
+    child_of(pair.client).soft_expired()
+    sent = len(pair.world.wire.history)
+    pair.world.run(1.0)
+    answer = sa_of(pair.client).channel.open(pair.world.wire.history[sent].octets)
+    (notify,) = answer.every(Notify)
+    assert notify.type is NotifyType.CHILD_SA_NOT_FOUND
+    assert notify.spi == pair.client.heard(ChildUp)[0].inbound_spi
+
+
+@SIDES
+def test_C_02_C_04_C_05_another_child_in_the_same_ike_sa(side):
+    second = evolve(GATEWAY.children[0], name="again")
+    pair = connected(
+        evolve(GATEWAY, children=(*GATEWAY.children, second)),
+        evolve(CLIENT, children=(*CLIENT.children, evolve(CLIENT.children[0], name="again"))),
+    )
+    made = []
+    getattr(pair, side).gateway.create_child(1, "again").addCallback(made.append)
+    pair.world.run(1.0)
+    assert made
+    assert len(pair.client.plane.installed) == len(pair.gateway.plane.installed) == 2
+
+
+@SIDES
+def test_C_33_C_34_C_35_a_child_is_removed_and_the_ike_sa_stands(side):
+    pair = connected()
+    child_of(getattr(pair, side)).remove("the operator removed it")
+    pair.world.run(10.0, 0.1)
+    assert not pair.client.plane.installed
+    assert not pair.gateway.plane.installed
+    assert sa_of(pair.client).state == sa_of(pair.gateway).state == "SM_MATURE"
+    assert getattr(pair, side).states("child net")[-2:] == ["SA_REMOVE", "SA_DEAD"]
+
+
+# ---------------------------------------------------------------- liveness
+
+
+def test_Q_08_Q_09_Q_10_a_quiet_peer_is_asked_and_answers():
+    pair = connected()
+    sent = len(pair.world.wire.history)
+    pair.world.run(200.0, 0.25)
+    assert (
+        2
+        <= pair.client.states("mature").count("SM_DPD_WAIT")
+        + pair.gateway.states("mature").count("SM_DPD_WAIT")
+        <= 7
+    )
+    assert len(pair.world.wire.history) - sent <= 14
+    in_agreement(pair)
+
+
+def test_Q_25_a_peer_that_vanished_is_noticed_and_everything_of_it_goes():
+    pair = connected()
+    pair.world.wire.leave(pair.client.address)
+    pair.world.run(400.0, 0.5)
+    assert pair.gateway.is_empty
+    (down,) = pair.gateway.heard(IkeDown)
+    assert "no answer" in down.reason
+
+
+def test_Q_08_esp_that_comes_in_is_as_good_as_an_answer():
+    pair = connected()
+    flow = Flow(pair)
+    flow.run(200.0, every=1.0)
+    assert "SM_DPD" not in pair.client.states("mature") + pair.gateway.states("mature")
+    assert flow.lost == 0
+
+
+# ---------------------------------------------------------------- both at once: every order of delivery
+
+
+class Mail:
+    """Holds back every datagram until the test says which one arrives."""
+
+    def __init__(self, pair: Pair) -> None:
+        self.pair, self.held = pair, []
+        pair.world.wire.tap = self._hold
+
+    def _hold(self, datagram):
+        self.held.append(datagram)
+        return []
+
+    def release(self) -> None:
+        """All that is held goes, in order, and from now on nothing is."""
+        held, self.held = self.held, []
+        self.pair.world.wire.tap = lambda datagram: [datagram]
+        for datagram in held:
+            self.pair.world.wire.deliver(datagram)
+
+
+ORDERS = pytest.mark.parametrize(
+    "order", list(permutations(range(4))), ids=lambda order: "".join(map(str, order))
+)
+
+
+def collide(pair: Pair, start, order) -> None:
+    """Both start; two requests and two answers are delivered in the order wanted, as far as each exists by then."""
+    mail = Mail(pair)
+    start(pair.client)
+    start(pair.gateway)
+    delivered = 0
+    for wanted in order:
+        if mail.held:
+            pair.world.wire.deliver(mail.held.pop(wanted % len(mail.held)))
+            delivered += 1
+    mail.release()
+    pair.world.run(5.0)
+
+
+def rekey_child(host: Host) -> None:
+    child_of(host).soft_expired()
+
+
+def rekey_ike(host: Host) -> None:
+    host.gateway.rekey(1)
+
+
+@ORDERS
+@PFS
+def test_K_02_K_09_both_rekey_the_same_child(order, pfs):
+    pair = connected(*(with_pfs() if pfs else ()))
+    flow = Flow(pair)
+    collide(pair, rekey_child, order)
+    flow.run(1.0)
+    in_agreement(pair)
+    assert flow.lost == 0
+
+
+@ORDERS
+def test_K_10_both_rekey_the_ike_sa(order):
+    pair = connected()
+    flow = Flow(pair)
+    collide(pair, rekey_ike, order)
+    flow.run(1.0)
+    in_agreement(pair)
+    assert flow.lost == 0
+
+
+@ORDERS
+@SIDES
+def test_K_07_K_08_one_rekeys_the_child_the_other_the_ike_sa(order, side):
+    pair = connected()
+    flow = Flow(pair)
+
+    def start(host: Host) -> None:
+        (rekey_child if host is getattr(pair, side) else rekey_ike)(host)
+
+    collide(pair, start, order)
+    flow.run(1.0)
+    in_agreement(pair)
+    assert flow.lost == 0
+    assert sum(len(host.heard(IkeRekeyed)) for host in (pair.client, pair.gateway)) >= 2
+
+
+@ORDERS
+@SIDES
+def test_K_01_K_05_one_removes_the_child_the_other_rekeys_it(order, side):
+    pair = connected()
+
+    def start(host: Host) -> None:
+        if host is getattr(pair, side):
+            child_of(host).remove("the operator removed it")
+        else:
+            rekey_child(host)
+
+    collide(pair, start, order)
+    pair.world.run(60.0, 0.25)
+    for host in (pair.client, pair.gateway):
+        assert len(host.gateway._by_spi) == 1
+        assert len(host.plane.installed) == len(sa_of(host).children) <= 1
+    assert len(pair.client.plane.installed) == len(pair.gateway.plane.installed)
+
+
+@ORDERS
+def test_K_04_both_remove_the_child(order):
+    pair = connected()
+    collide(pair, lambda host: child_of(host).remove("the operator removed it"), order)
+    pair.world.run(30.0, 0.25)
+    assert not pair.client.plane.installed
+    assert not pair.gateway.plane.installed
+    assert sa_of(pair.client).state == sa_of(pair.gateway).state == "SM_MATURE"
+
+
+@ORDERS
+def test_K_12_both_delete_the_ike_sa(order):
+    pair = connected()
+    collide(pair, lambda host: host.gateway.terminate(1), order)
+    pair.world.run(30.0, 0.25)
+    assert pair.is_empty
+
+
+@ORDERS
+@SIDES
+def test_K_11_K_13_one_deletes_the_ike_sa_the_other_rekeys_it(order, side):
+    pair = connected()
+
+    def start(host: Host) -> None:
+        if host is getattr(pair, side):
+            host.gateway.terminate(1)
+        else:
+            rekey_ike(host)
+
+    collide(pair, start, order)
+    pair.world.run(60.0, 0.25)
+    assert pair.is_empty
+
+
+# ---------------------------------------------------------------- lost datagrams
+
+
+@pytest.mark.parametrize("start", [rekey_child, rekey_ike], ids=["child", "ike"])
+@pytest.mark.parametrize("lost", range(8))
+def test_K_15_K_16_both_rekey_and_one_datagram_is_lost(start, lost):
+    pair = connected()
+    count = iter(range(1000))
+    pair.world.wire.tap = lambda datagram: [] if next(count) == lost else [datagram]
+    flow = Flow(pair)
+    start(pair.client)
+    start(pair.gateway)
+    flow.run(20.0, every=0.05)
+    in_agreement(pair)
+    assert flow.lost == 0
+
+
+@SIDES
+@pytest.mark.parametrize("start", [rekey_child, rekey_ike], ids=["child", "ike"])
+@pytest.mark.parametrize("lost", range(4))
+def test_one_rekeys_and_one_datagram_is_lost(side, start, lost):
+    pair = connected()
+    count = iter(range(1000))
+    pair.world.wire.tap = lambda datagram: [] if next(count) == lost else [datagram]
+    flow = Flow(pair)
+    start(getattr(pair, side))
+    flow.run(20.0, every=0.05)
+    in_agreement(pair)
+    assert flow.lost == 0
+
+
+def test_no_doubles_in_the_queue():
+    pair = connected()
+    slot = sa_of(pair.client).phase.slot
+    slot.hold()
+    for _ in range(3):
+        slot.post(Intent.REKEY)
+        slot.post(Intent.DPD)
+    assert slot.queue == [Intent.REKEY, Intent.DPD]
+    slot.release()
+    in_agreement(pair)
+    assert len(pair.client.heard(IkeRekeyed)) == 1
