@@ -79,7 +79,7 @@ class Responding:
         for candidate in self.candidates:
             chosen = choose_ike(candidate.proposals, proposed)
             if chosen is not None:
-                self.sa.connection = candidate
+                self.sa.belong_to(candidate)
                 return chosen
         return None
 
@@ -178,7 +178,7 @@ class Responding:
     ) -> None:
         sa = self.sa
         sa.disarm("half-open")
-        sa.connection = connection
+        sa.belong_to(connection)
         sa.local_identity = connection.local.identity or idr or sa.local_identity
         self._finalizing = Finalizing(
             sa, self.machine, self._opening, message, authentication, identity, hashes_of(self.message)

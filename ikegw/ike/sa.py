@@ -121,6 +121,9 @@ class IkeSa:
     asking: AskingWindow = field(factory=AskingWindow, init=False, repr=False)
     children: dict[bytes, ChildSa] = field(factory=dict, init=False, repr=False)
     lease: Lease | None = field(default=None, init=False)
+    name: SaName = field(init=False)
+    """How logs and tables call it."""
+
     local_identity: Identity = field(init=False)
     remote_identity: Identity | None = field(default=None, init=False)
     method: str = field(default="", init=False)
@@ -158,13 +161,14 @@ class IkeSa:
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
+        self.belong_to(self.connection)
         self.initiator_of_session = self.initiator
         self.local_identity = self.connection.local.identity or from_address(self.path.local.address)
 
-    @property
-    def name(self) -> SaName:
-        """How logs and tables call it."""
-        return SaName(self.connection.name, self.number)
+    def belong_to(self, connection: Connection) -> None:
+        """Be of another connection from now on, which its name tells."""
+        self.connection = connection
+        self.name = SaName(connection.name, self.number)
 
     @property
     def own_spi(self) -> bytes:
