@@ -488,8 +488,10 @@ def test_places_that_are_not_what_they_should_be(write: Write, monkeypatch: pyte
 
 
 def test_what_has_no_effect_yet_is_a_warning_and_no_change(write: Write) -> None:
-    config = load(write("", **minimal("mobike = true")))
+    config = load(write('[control]\nsocket = "/run/ikegw/control.sock"\n', **minimal()))
     assert [str(warning).rpartition("/")[2] for warning in config.warnings] == [
-        "home.toml:4: connections.home.mobike: without effect in this version of ikegw"
+        "ikegw.toml:2: control.socket: without effect in this version of ikegw"
     ]
     assert config == load(write("", **minimal()))
+    trap = load(write("", **minimal(child="dpd_action = 'trap'")))
+    assert ["trap is without effect" in str(warning) for warning in trap.warnings] == [True]

@@ -219,9 +219,9 @@ def test_nobody_to_trust(judge: Callable[..., Report]) -> None:
 
 
 def test_what_has_no_effect_yet_is_told(judge: Callable[..., Report], tmp_path: Path) -> None:
-    report = judge("[connections.rw]\ndpd_delay = '10s'\n" + CONNECTION)
+    report = judge("[control]\nsocket = '/run/ikegw.sock'\n" + CONNECTION)
     assert report.warnings == (
-        f"{tmp_path}/ikegw.toml:2: connections.rw.dpd_delay: without effect in this version of ikegw",
+        f"{tmp_path}/ikegw.toml:2: control.socket: without effect in this version of ikegw",
     )
     (tmp_path / "crl").mkdir()
     (tmp_path / "crl" / "root.crl").touch()
