@@ -494,4 +494,4 @@ def test_what_has_no_effect_yet_is_a_warning_and_no_change(write: Write) -> None
     ]
     assert config == load(write("", **minimal()))
     trap = load(write("", **minimal(child="dpd_action = 'trap'")))
-    assert ["trap is without effect" in str(warning) for warning in trap.warnings] == [True]
+    assert ["trap" in str(warning) for warning in trap.warnings] == [True]
