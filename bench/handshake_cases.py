@@ -1,12 +1,12 @@
 """What is compared: ways to log in, each with the settings of a gateway, in the words that swanctl and ikegw share."""
 
 from attrs import frozen
-from laboratory.settings import Tree
+from laboratory.settings import Setting, Tree
 
 GATEWAY_ADDRESS = "10.9.0.1"
 GATEWAY_NAME = "gw.bench.example"
 SECRET = "every client of this benchmark has the same shared key"
-CERTIFICATES = 24
+CERTIFICATES = 8
 """How many clients there are with certificates; they log in again and again."""
 
 MODERN = "aes128gcm16-prfsha256-x25519"
@@ -30,18 +30,20 @@ class Case:
     def settings(self) -> Tree:
         """The gateway's connection, pool and secret."""
         auth = "psk" if self.key is None else "pubkey"
-        ours: Tree = {"auth": auth, "id": GATEWAY_NAME} | (
-            {} if self.key is None else {"certs": "gateway.pem"}
-        )
-        connection: Tree = {
+        ours: dict[str, Setting] = {"auth": auth, "id": GATEWAY_NAME}
+        theirs: dict[str, Setting] = {"auth": auth, "id": "*@bench.example"}
+        connection: dict[str, Setting] = {
             "local_addrs": [GATEWAY_ADDRESS],
             "proposals": [self.proposal],
             "unique": "replace" if self.key is None else "never",
             "local": ours,
-            "remote": {"auth": auth, "id": "*@bench.example"}
-            | ({} if self.key is None else {"cacerts": "ca.pem"}),
+            "remote": theirs,
             "children": {"net": {"local_ts": ["10.1.0.0/16"], "esp_proposals": [ESP]}},
-        } | ({"pools": ["road"]} if self.lends else {})
+        }
+        if self.key is not None:
+            ours["certs"], theirs["cacerts"] = "gateway.pem", "ca.pem"
+        if self.lends:
+            connection["pools"] = ["road"]
         pools: Tree = {"pools": {"road": {"addrs": "10.64.0.0/12"}}} if self.lends else {}
         return {
             "connections": {"road": connection},

@@ -77,10 +77,12 @@ class Load(LineOnlyReceiver):
         self._names = count(1) if by_key else (1 + n % CERTIFICATES for n in count())
 
     def lineReceived(self, line: bytes) -> None:  # noqa: N802 (Twisted's name)
+        """Begin what a line orders."""
         self._begin(int(line))
 
-    def connectionLost(self, reason: Failure | None = None) -> None:  # type: ignore[override] # noqa: N802 (Twisted's name)
-        os._exit(0)  # the gateway is thrown away too: thousands of DELETEs would only cost time
+    def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: N802 (Twisted's name)
+        """End at once: the responder is thrown away too, and thousands of DELETEs would only cost time."""
+        os._exit(0)
 
     def _begin(self, wanted: int) -> None:
         began, failures = time.monotonic(), list[str]()
@@ -88,7 +90,7 @@ class Load(LineOnlyReceiver):
         def told(_: object) -> None:
             seconds = time.monotonic() - began
             answer = {"up": wanted - len(failures), "failure": failures[:1], "seconds": seconds}
-            self.sendLine(json.dumps(answer).encode())
+            self.sendLine(json.dumps(answer).encode())  # type: ignore[no-untyped-call]
 
         def failed(failure: Failure) -> None:
             failures.append(failure.getErrorMessage())
@@ -143,7 +145,7 @@ def _unheard(event: Event) -> None:
 def main(name: str, directory: str, in_flight: str, peer_port: str, own_address: str) -> None:
     case = next(each for each in CASES if each.name == name)
     gateway = _gateway(Path(directory), own_address)
-    StandardIO(Load(connection(case, int(peer_port)), gateway, int(in_flight)))
+    StandardIO(Load(connection(case, int(peer_port)), gateway, int(in_flight)))  # type: ignore[no-untyped-call]
     reactor.run()
 
 

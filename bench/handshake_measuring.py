@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO, Any, cast
 
 from attrs import define, field, frozen
 from handshake_cases import Case
@@ -50,12 +51,11 @@ class _Track:
 
     def connect(self, count: int) -> None:
         """Set up so many IKE SAs, all of which must come up."""
-        assert self.client.stdin is not None
-        assert self.client.stdout is not None
-        self.client.stdin.write(f"{count}\n")
-        self.client.stdin.flush()
-        said = self.client.stdout.readline()
-        answer = json.loads(said) if said else {"up": 0, "failure": ["the client died"]}
+        orders, answers = cast(IO[str], self.client.stdin), cast(IO[str], self.client.stdout)
+        orders.write(f"{count}\n")
+        orders.flush()
+        said = answers.readline()
+        answer: dict[str, Any] = json.loads(said) if said else {"up": 0, "failure": ["the client died"]}
         if answer["up"] != count:
             why = (
                 f"{answer['up']} of {count} IKE SAs came up; why the first other did not: {answer['failure']}"

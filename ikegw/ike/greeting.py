@@ -1,13 +1,17 @@
 """What both sides of IKE_SA_INIT say and check alike (RFC 7296 §1.2, §2.10; RFC 7427 §4)."""
 
+from struct import Struct
+
 from ikegw.crypto.transforms import Prf
 from ikegw.wire.message import Message
 from ikegw.wire.notify import Notify
-from ikegw.wire.registry import HashId, NotifyType
+from ikegw.wire.registry import HashId, Members, NotifyType
 
 NONCE_OCTETS = 32
 """What we send: at least half the key of any PRF that we offer."""
 
+_NUMBER = Struct("!H")
+_KNOWN = Members(HashId)
 _HASHES = (HashId.SHA2_256, HashId.SHA2_384, HashId.SHA2_512, HashId.IDENTITY)
 _ANNOUNCED = Notify(
     NotifyType.SIGNATURE_HASH_ALGORITHMS, b"".join(number.to_bytes(2, "big") for number in _HASHES)
@@ -24,8 +28,7 @@ def hashes_of(message: Message) -> frozenset[HashId]:
     notify = message.notify(NotifyType.SIGNATURE_HASH_ALGORITHMS)
     if notify is None:
         return frozenset()
-    octets = notify.data
-    return frozenset(HashId(int.from_bytes(octets[i : i + 2], "big")) for i in range(0, len(octets), 2))
+    return frozenset([_KNOWN[number] for (number,) in _NUMBER.iter_unpack(notify.data)])
 
 
 def nonce_is_sound(nonce: bytes, prf: Prf) -> bool:
