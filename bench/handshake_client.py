@@ -19,7 +19,7 @@ from typing import Any, cast
 from attrs import evolve
 from handshake_cases import CASES, CERTIFICATES, ESP, GATEWAY_ADDRESS, GATEWAY_NAME, SECRET, Case, client_name
 from twisted.internet import reactor as the_reactor
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import cooperate
 from twisted.protocols.basic import LineOnlyReceiver
@@ -85,28 +85,22 @@ class Load(LineOnlyReceiver):
         os._exit(0)
 
     def _begin(self, wanted: int) -> None:
-        began, failures = time.monotonic(), list[str]()
+        began, up, failures = time.monotonic(), 0, list[str]()
 
-        def told(_: object) -> None:
-            seconds = time.monotonic() - began
-            answer = {"up": wanted - len(failures), "failure": failures[:1], "seconds": seconds}
-            self.sendLine(json.dumps(answer).encode())  # type: ignore[no-untyped-call]
+        def came_up(_: object) -> None:
+            nonlocal up
+            up += 1
 
         def failed(failure: Failure) -> None:
             failures.append(failure.getErrorMessage())
 
-        work = (self._connect(name).addErrback(failed) for name in islice(self._names, wanted))
-        lines = [cooperate(work).whenDone() for _ in range(self._in_flight)]
-        waiting = len(lines)
+        def told(_: object) -> None:
+            answer = {"up": up, "failure": failures[:1], "seconds": time.monotonic() - began}
+            self.sendLine(json.dumps(answer).encode())  # type: ignore[no-untyped-call]
 
-        def one_ended(_: object) -> None:
-            nonlocal waiting
-            waiting -= 1
-            if not waiting:
-                told(None)
-
-        for line in lines:
-            line.addBoth(one_ended)
+        work = (self._connect(number).addCallbacks(came_up, failed) for number in islice(self._names, wanted))
+        lines = [cooperate(work).whenDone().addErrback(failed) for _ in range(self._in_flight)]
+        gatherResults(lines).addCallback(told)
 
     def _connect(self, number: int) -> Deferred[Any]:
         identity = parse_identity(client_name(number))
