@@ -115,6 +115,8 @@ class ChildSa:
     def rekeyed_by_peer(self, successor: "ChildSa", nonces: tuple[bytes, bytes]) -> None:
         """The peer's CREATE_CHILD_SA with N(REKEY_SA) was answered; `nonces` are its (Ni, Nr)."""
         self.successor, self._peers_nonces = successor, nonces
+        if self.state != "SA_REKEY_WAIT":  # else our own answer decides which one survives
+            self._tell_rekeyed(successor)
         self.machine.superseded()
 
     # ------------------------------------------------------------ waiting
@@ -226,6 +228,9 @@ class ChildSa:
             otherwise()
 
     def _yield(self) -> None:
+        """The peer's simultaneous rekeying survives."""
+        if self.successor is not None:
+            self._tell_rekeyed(self.successor)
         if self._carried:
             self.machine.rekey_redundant()
         else:
@@ -293,13 +298,16 @@ class ChildSa:
             self._yield()
             return
         self.successor = child
-        self.sa.surroundings.publish(
-            ChildRekeyed(self.sa.name, self.policy.name, self.tunnel.inbound_spi, child.tunnel.inbound_spi)
-        )
+        self._tell_rekeyed(child)
         if self._carried:
             self.machine.rekeyed()
         else:
             self.machine.rekeyed_meanwhile_gone()
+
+    def _tell_rekeyed(self, child: "ChildSa") -> None:
+        self.sa.surroundings.publish(
+            ChildRekeyed(self.sa.name, self.policy.name, self.tunnel.inbound_spi, child.tunnel.inbound_spi)
+        )
 
     def request_delete(self) -> None:
         """Row C-34."""

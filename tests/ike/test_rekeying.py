@@ -66,6 +66,13 @@ def in_agreement(pair: Pair) -> None:
     assert sa_of(pair.client).spi_initiator == sa_of(pair.gateway).spi_initiator
 
 
+def both_were_told_once(pair: Pair) -> None:
+    """Whoever rekeyed: each end was told once, of the CHILD SA that survives."""
+    for host in (pair.client, pair.gateway):
+        (rekeyed,) = host.heard(ChildRekeyed)
+        assert rekeyed.inbound_spi == child_of(host).tunnel.inbound_spi
+
+
 SIDES = pytest.mark.parametrize("side", ["client", "gateway"])
 PFS = pytest.mark.parametrize("pfs", [False, True], ids=["plain", "pfs"])
 
@@ -90,6 +97,7 @@ def test_C_20_C_21_C_23_C_30_a_child_is_rekeyed_and_no_packet_is_lost(side, pfs)
     assert child_of(getattr(pair, side)).tunnel.inbound_spi != old
     (rekeyed,) = getattr(pair, side).heard(ChildRekeyed)
     assert rekeyed.old_inbound_spi == old
+    both_were_told_once(pair)
     assert getattr(pair, side).states("child net")[1:4] == ["SA_REKEY", "SA_REKEY_WAIT", "SA_MATURE"]
     assert [down.reason for down in getattr(pair, side).heard(ChildDown)] == ["rekeyed"]
     if pfs:
@@ -321,6 +329,7 @@ def test_K_02_K_09_both_rekey_the_same_child(order, pfs):
     flow.run(1.0)
     in_agreement(pair)
     assert flow.lost == 0
+    both_were_told_once(pair)
 
 
 @ORDERS
