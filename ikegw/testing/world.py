@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 
 from ikegw.addresses.pool import Pool, PoolAddresses
 from ikegw.auth.authenticator import Authenticator
 from ikegw.auth.credentials import Credentials
 from ikegw.dataplane.memory import MemoryPlane
-from ikegw.events import Event, StateEntered
+from ikegw.events import Event, Publish, StateEntered
 from ikegw.gate.admission import Admission
 from ikegw.gate.limits import Limits
 from ikegw.ike.gateway import Gateway
@@ -71,7 +72,7 @@ class World:
     """A clock, a wire, and hosts; the same seed gives the same run."""
 
     seed: int = 1
-    clock: Clock = field(factory=Clock, init=False)
+    clock: Clock = field(factory=Clock)
     wire: Wire = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -84,21 +85,24 @@ class World:
         credentials: Credentials,
         pools: Sequence[Pool] = (),
         limits: Limits = DEFAULT_LIMITS,
+        clock: IReactorTime | None = None,
+        publish: Publish | None = None,
     ) -> Host:
-        """A gateway at `address`, started."""
+        """A gateway at `address`, started; on a `clock` of its own, and with its events told elsewhere, if wanted so."""
         self.seed += 1
         random, here, events = seeded(self.seed), ip_address(address), list[Event]()
-        plane, pool = MemoryPlane(self.clock, random), PoolAddresses(pools)
+        clock = clock or self.clock
+        plane, pool = MemoryPlane(clock, random), PoolAddresses(pools)
         gateway = Gateway(
-            self.clock,
+            clock,
             random,
             WireTransport(self.wire, here),
             plane,
             pool,
             Authenticator(credentials, lambda: NOW, at_once),
-            Admission(limits, random, self.clock.seconds()),
+            Admission(limits, random, clock.seconds()),
             tuple(connections),
-            events.append,
+            publish or events.append,
         )
         self.wire.join(here, gateway.datagram_received)
         gateway.start()

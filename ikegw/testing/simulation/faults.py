@@ -1,0 +1,115 @@
+"""What a run is made of: every fault and habit as a plain value, drawn from the seed, or set by a test."""
+
+from random import Random as Generator
+
+from attrs import frozen
+
+from ikegw.policy.connections import Unique
+
+
+@frozen
+class Faults:
+    """What the wire does to a datagram: probabilities, and seconds."""
+
+    loss: float = 0.0
+    duplication: float = 0.0
+    late: float = 0.0
+    """How often a datagram, or its duplicate, is late by up to `lateness`: so it is overtaken."""
+    lateness: float = 3.0
+    latency: float = 0.02
+    spread: float = 0.01
+
+
+@frozen
+class Habits:
+    """How often people and machines do things to the hosts, as weights beside each other, 0 for never."""
+
+    every: float = 5.0
+    """Seconds between two such things, in the mean."""
+
+    disconnect: float = 1.0
+    end_at_gateway: float = 1.0
+    rekey_ike: float = 3.0
+    rekey_child: float = 3.0
+    collide: float = 5.0
+    more_children: float = 1.0
+    remove_child: float = 1.0
+    reauthenticate: float = 1.0
+    vanish: float = 1.0
+    crash_gateway: float = 0.2
+    reload: float = 0.3
+    shut_down_gateway: float = 0.2
+    cut: float = 1.5
+    rebind: float = 0.0
+    """A NAT gives a client another public port."""
+
+
+@frozen
+class Lifetimes:
+    """Seconds, for both ends apart; 0 where a timer is off."""
+
+    ike: tuple[float, float] = (90.0, 90.0)
+    child: tuple[float, float] = (40.0, 40.0)
+    dpd: tuple[float, float] = (15.0, 15.0)
+    reauth: float = 0.0
+
+
+@frozen
+class Plan:
+    """One run. Times are seconds of the simulation."""
+
+    seed: int
+    clients: int = 2
+    rounds: int = 2
+    trouble: float = 60.0
+    """How long a round's trouble lasts, before the wire heals and everything must come to rest."""
+    faults: Faults = Faults()
+    habits: Habits = Habits()
+    lifetimes: Lifetimes = Lifetimes()
+    pfs: bool = False
+    natted: float = 0.3
+    """The share of the clients that a NAT is in front of."""
+    unique: Unique = Unique.REPLACE
+    restart: bool = True
+    """Do clients call again by themselves when the gateway is dead?"""
+
+
+def dice(seed: int) -> Generator:
+    """Chance that is the same every time."""
+    return Generator(seed)  # noqa: S311 - not for secrets
+
+
+def plan_of(seed: int) -> Plan:
+    """The run that belongs to a seed."""
+    random = dice(seed)
+    draw = random.uniform
+
+    def either(low: float, high: float) -> tuple[float, float]:
+        """Both ends renew, or one of them alone."""
+        both = draw(low, high), draw(low, high)
+        return random.choice((both, both, (both[0], 0.0), (0.0, both[1])))
+
+    return Plan(
+        seed,
+        clients=random.choice((1, 1, 2, 3)),
+        rounds=random.choice((1, 2)),
+        trouble=draw(40.0, 120.0),
+        faults=Faults(
+            loss=random.choice((0.0, 0.05, 0.2, 0.4)),
+            duplication=random.choice((0.0, 0.1, 0.3)),
+            late=random.choice((0.0, 0.1, 0.3)),
+            lateness=draw(0.1, 6.0),
+            latency=draw(0.001, 0.2),
+            spread=draw(0.0, 0.1),
+        ),
+        habits=Habits(every=draw(1.5, 10.0)),
+        lifetimes=Lifetimes(
+            either(60.0, 120.0),
+            either(20.0, 60.0),
+            (draw(10.0, 20.0), draw(10.0, 20.0)),
+            random.choice((0.0, 0.0, 0.0, draw(60.0, 150.0))),
+        ),
+        pfs=random.random() < 0.25,
+        unique=random.choice((Unique.REPLACE, Unique.REPLACE, Unique.KEEP, Unique.NEVER)),
+        restart=random.random() < 0.7,
+    )

@@ -1,0 +1,220 @@
+"""One seed, one run: rounds of trouble, after each of which everything comes to rest, and in the end everyone leaves."""
+
+from random import Random as Generator
+
+from attrs import define, evolve, field, frozen
+from twisted.logger import LogEvent, globalLogPublisher
+
+from ikegw.dataplane.matching import InnerPacket
+from ikegw.events import ChildRekeyed, Event, IkeRekeyed, IkeUp
+from ikegw.testing.simulation.faults import Faults, Plan, dice
+from ikegw.testing.simulation.invariants import Doubles, Violation, disagreement, remains
+from ikegw.testing.simulation.ladder import Ladder
+from ikegw.testing.simulation.party import Party
+from ikegw.testing.simulation.people import Trouble, User
+from ikegw.testing.simulation.town import Town
+
+STEP = 1.0
+"""Seconds between two looks at everything."""
+
+REST_SECONDS = 180.0
+"""How long after the wire healed everything must be at rest: liveness check, retransmission, guard time and TIMEOUT in a row."""
+
+FLOW_SECONDS, FLOW_EVERY = 5.0, 0.25
+COUNTED = (IkeUp, IkeRekeyed, ChildRekeyed)
+
+
+@frozen
+class Outcome:
+    """What came of a run. `violation` is '' if all held; `digest` is of every datagram and event in order."""
+
+    seed: int
+    violation: str
+    digest: str
+    seconds: float
+    counts: dict[str, int]
+    story: tuple[tuple[float, str], ...] = field(default=(), repr=False)
+    """What was done to the hosts and, if asked for, the wire's ladder."""
+
+
+@define(eq=False)
+class Simulation:
+    """A plan, running."""
+
+    plan: Plan
+    watched: bool = False
+    town: Town = field(init=False)
+    trouble: Trouble = field(init=False, repr=False)
+    users: dict[str, User] = field(init=False, repr=False)
+    counts: dict[str, int] = field(init=False)
+    _ladder: Ladder = field(init=False, repr=False)
+    _doubles: Doubles = field(init=False, repr=False)
+    _random: Generator = field(init=False, repr=False)
+    _broken: list[LogEvent] = field(factory=list, init=False, repr=False)
+    _story: list[tuple[float, str]] = field(factory=list, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.town = Town(self.plan, self._heard)
+        self._random = dice(self.plan.seed + 3)
+        self.counts = dict.fromkeys((kind.__name__ for kind in COUNTED), 0)
+        self.users = {party.name: User(party, self._random) for party in self.town.clients}
+        self.trouble = Trouble(self.town, self.users, self.plan.habits, self._random)
+        self._doubles = Doubles(self.town)
+        self._ladder = Ladder(self.town)
+
+    def _heard(self, party: Party, event: Event) -> None:
+        if isinstance(event, COUNTED):
+            self.counts[type(event).__name__] += 1
+
+    def run(self) -> Outcome:
+        """From boot to the end; whatever breaks is in the outcome."""
+        globalLogPublisher.addObserver(self._logged)  # type: ignore[arg-type]
+        if self.watched:
+            self._ladder.begin()
+        violation = ""
+        try:
+            self._live()
+        except Violation as error:
+            violation = str(error)
+        except Exception as error:  # noqa: BLE001 - what a timer raised is a finding like any other
+            violation = f"raised {type(error).__name__}: {error}"
+        finally:
+            globalLogPublisher.removeObserver(self._logged)  # type: ignore[arg-type]
+        network = self.town.network
+        story = sorted([*self.trouble.log, *self._story, *self._ladder.lines])
+        seconds = self.town.world.clock.seconds()
+        return Outcome(
+            self.plan.seed, violation, network.digest.hexdigest(), seconds, dict(self.counts), tuple(story)
+        )
+
+    def _logged(self, event: LogEvent) -> None:
+        if "log_failure" in event:
+            self._broken.append(event)
+
+    def _live(self) -> None:
+        for party in self.town.parties:
+            party.boot()
+        for user in self.users.values():
+            user.begin()
+        for _ in range(self.plan.rounds):
+            self._suffer()
+            self._rest()
+            self._flow()
+        self._leave()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, and look at everything every step of the way."""
+        for _ in range(round(seconds / STEP)):
+            self.town.world.clock.advance(STEP)
+            self._look()
+
+    def _look(self) -> None:
+        if self._broken:
+            failure = self._broken[0]["log_failure"]
+            raise Violation(f"internal error: {failure.getErrorMessage()}\n{failure.getTraceback()}")
+        self._doubles.check()
+
+    def _note(self, what: str) -> None:
+        self._story.append((self.town.world.clock.seconds(), f"---- {what}"))
+
+    # ------------------------------------------------------------ the parts of a run
+
+    def _suffer(self) -> None:
+        self._note("trouble begins")
+        self.town.network.faults = self.plan.faults
+        self.trouble.begin()
+        self.pass_time(self.plan.trouble)
+        self.trouble.stop()
+
+    def _heal(self) -> None:
+        self.town.network.faults = Faults(latency=self.plan.faults.latency, spread=0.0)
+        self._note("the wire heals")
+
+    def _rest(self) -> None:
+        self._heal()
+        waiting = list(self.town.clients)
+        for _ in range(round(REST_SECONDS / STEP)):
+            self.pass_time(STEP)
+            waiting = [client for client in waiting if disagreement(self.town.gateway, client)]
+            if not waiting:
+                self._note("at rest")
+                return
+        why = "; ".join(f"{client.name}: {disagreement(self.town.gateway, client)}" for client in waiting)
+        raise Violation(f"not at rest {REST_SECONDS:.0f} s after the wire healed: {why}")
+
+    def _flow(self) -> None:
+        """Traffic both ways for a while: a packet lost on a perfect wire is a fault, also while keys are renewed."""
+        arrived: set[int] = set()
+
+        def came(packet: InnerPacket) -> None:
+            high, low = packet.ports or (0, 0)
+            arrived.add(high << 16 | low)
+
+        for party in self.town.parties:
+            party.arrived = came
+        sent: dict[int, str] = {}
+        for _ in range(round(FLOW_SECONDS / FLOW_EVERY)):
+            for client in self.town.clients:
+                self._send_both_ways(client, sent)
+            self.town.world.clock.advance(FLOW_EVERY)
+            self._look()
+        self.pass_time(STEP)
+        lost = [what for number, what in sent.items() if number not in arrived]
+        if lost:
+            raise Violation(f"{len(lost)} of {len(sent)} packets lost on a perfect wire, the first {lost[0]}")
+
+    def _send_both_ways(self, client: Party, sent: dict[int, str]) -> None:
+        gateway, now = self.town.gateway, self.town.world.clock.seconds()
+        address = next((str(one) for sa in client.host.plane.installed for one in sa.virtual), None)
+        if address is None:
+            raise Violation(f"{client.name} has lost its address: {disagreement(gateway, client)}")
+        for sender, source, destination in ((client, address, "10.1.0.9"), (gateway, "10.1.0.9", address)):
+            number = len(sent)
+            sent[number] = f"from {sender.name} at {now:.3f}: {disagreement(gateway, client) or 'at rest'}"
+            sender.send(source, destination, number)
+
+    def _leave(self) -> None:
+        """Everyone leaves, each in a way of their own; a bounded time later nothing is left anywhere."""
+        for user in self.users.values():
+            user.wants = False
+        self.town.network.faults = self._random.choice((self.plan.faults, self.town.network.faults))
+        self._random.choice((self._users_leave, self._users_leave, self._gateway_stops, self._power_fails))()
+        left: dict[str, dict[str, object]] = {}
+        for _ in range(round(REST_SECONDS / STEP / 5)):
+            self.pass_time(5 * STEP)
+            self._leave_what_came_up()
+            left = {party.name: found for party in self.town.parties if (found := remains(party))}
+            if not left:
+                return
+        raise Violation(f"left behind {REST_SECONDS:.0f} s after everyone left: {left}")
+
+    def _leave_what_came_up(self) -> None:
+        """A client that called again by itself, because its gateway was dead, leaves too."""
+        for client in self.town.clients:
+            for sa in client.sas:
+                if sa.state == "SM_MATURE" and sa.successor is None:
+                    client.host.gateway.terminate(sa.number).addErrback(lambda _: None)
+
+    def _users_leave(self) -> None:
+        self._note("every user disconnects")
+        self._leave_what_came_up()
+
+    def _gateway_stops(self) -> None:
+        self._note("the gateway is shut down for good")
+        self.town.gateway.host.gateway.shutdown()
+
+    def _power_fails(self) -> None:
+        dying = self._random.choice(([self.town.gateway], self.town.clients))
+        self._note(f"power fails at {', '.join(party.name for party in dying)}")
+        for party in dying:
+            party.die()
+
+
+def simulate(plan: Plan, *, watched: bool = False) -> Outcome:
+    """Run a plan; `watched`: with the wire's ladder in the story."""
+    return Simulation(plan, watched).run()
+
+
+def without_wire_faults(plan: Plan) -> Plan:
+    """The same people on a wire that loses nothing: to see whether a failure needs the wire."""
+    return evolve(plan, faults=Faults(latency=plan.faults.latency))

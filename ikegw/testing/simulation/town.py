@@ -1,0 +1,122 @@
+"""Who lives in a simulated world: a gateway and its clients, configured as a plan says."""
+
+from ipaddress import IPv4Address, IPv4Network
+
+from attrs import define, evolve, field
+
+from ikegw.addresses.pool import Pool
+from ikegw.policy.connections import (
+    AuthKind,
+    ChildPolicy,
+    Connection,
+    DpdAction,
+    LocalAuth,
+    RemoteAuth,
+    Retransmit,
+)
+from ikegw.policy.identities import IdentityPattern, parse_identity
+from ikegw.policy.proposals import parse_offer
+from ikegw.policy.selectors import DYNAMIC, from_network
+from ikegw.testing.heap_clock import HeapClock
+from ikegw.testing.pair import shared_key
+from ikegw.testing.simulation.faults import Plan, dice
+from ikegw.testing.simulation.network import Network
+from ikegw.testing.simulation.party import Heard, Party, nobody
+from ikegw.testing.world import World
+
+GATEWAY_ADDRESS = IPv4Address("192.0.2.1")
+LAN = IPv4Network("10.1.0.0/24")
+SECOND_LAN = IPv4Network("10.2.0.0/24")
+POOL = Pool("road", (IPv4Network("10.16.0.0/16"),))
+RETRANSMIT = Retransmit(first=0.5, factor=1.8, tries=5)
+
+NET, MORE = "net", "more"
+"""The children of every connection: the one that a client always wants, and one that it may ask for besides."""
+
+
+@define(eq=False)
+class Town:
+    """The hosts, the wire, the clock."""
+
+    plan: Plan
+    world: World = field(init=False, repr=False)
+    network: Network = field(init=False, repr=False)
+    gateway: Party = field(init=False)
+    clients: list[Party] = field(init=False)
+    heard: Heard = field(default=nobody, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.world = World(self.plan.seed << 20, HeapClock())
+        self.network = Network(self.world.clock, random=dice(self.plan.seed + 1), faults=self.plan.faults)
+        self.world.wire = self.network
+        self.gateway = self._party("gateway", GATEWAY_ADDRESS, gateway_connection(self.plan), (POOL,))
+        natted = dice(self.plan.seed + 2)
+        self.clients = []
+        for number in range(1, self.plan.clients + 1):
+            address = IPv4Address("10.200.0.0") + number
+            self.clients.append(
+                self._party(f"client {number}", address, client_connection(self.plan, number))
+            )
+            if natted.random() < self.plan.natted:
+                self.network.put_nat_before(address, IPv4Address("10.201.0.0") + number)
+
+    def _party(
+        self, name: str, address: IPv4Address, connection: Connection, pools: tuple[Pool, ...] = ()
+    ) -> Party:
+        everyone = shared_key("%any")
+        return Party(self.world, self.network, name, address, connection, everyone, pools, self.heard)
+
+    @property
+    def parties(self) -> tuple[Party, ...]:
+        """Everyone."""
+        return (self.gateway, *self.clients)
+
+
+def _children(plan: Plan, side: int) -> tuple[ChildPolicy, ...]:
+    renew = plan.lifetimes.child[side]
+    offers = parse_offer("esp", "aes256gcm16-x25519" if plan.pfs else "aes256gcm16")
+    first = ChildPolicy(
+        NET,
+        proposals=offers,
+        rekey_seconds=renew,
+        life_seconds=renew * 2,
+        dpd=DpdAction.RESTART if plan.restart and side else DpdAction.CLEAR,
+    )
+    children = []
+    for name, network in ((NET, LAN), (MORE, SECOND_LAN)):
+        there, here = (from_network(network),), (DYNAMIC,)
+        ends = (here, there) if side else (there, here)
+        children.append(evolve(first, name=name, local_selectors=ends[0], remote_selectors=ends[1]))
+    return tuple(children)
+
+
+def _connection(plan: Plan, side: int, name: str, own: str, peer: str) -> Connection:
+    times = plan.lifetimes
+    return Connection(
+        name,
+        LocalAuth(AuthKind.PSK, parse_identity(own)),
+        RemoteAuth(AuthKind.PSK, IdentityPattern.parse(peer)),
+        _children(plan, side),
+        proposals=parse_offer("ike", "aes256gcm16-prfsha256-x25519"),
+        unique=plan.unique,
+        retransmit=RETRANSMIT,
+        dpd_seconds=times.dpd[side],
+        rekey_seconds=times.ike[side],
+        over_seconds=60.0,
+    )
+
+
+def gateway_connection(plan: Plan) -> Connection:
+    """The gateway's one connection, for everyone."""
+    return evolve(_connection(plan, 0, "road", "gw.test", "*@test"), pools=("road",))
+
+
+def client_connection(plan: Plan, number: int) -> Connection:
+    """Client `number` calls the gateway and asks for an address."""
+    connection = _connection(plan, 1, "home", f"c{number}@test", "gw.test")
+    return evolve(
+        connection,
+        remote_addresses=(IPv4Network(f"{GATEWAY_ADDRESS}/32"),),
+        virtual=(IPv4Address("0.0.0.0"),),
+        reauth_seconds=plan.lifetimes.reauth,
+    )
