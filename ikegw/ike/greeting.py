@@ -18,6 +18,10 @@ _ANNOUNCED = Notify(
 )
 
 
+CHILDLESS = Notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)
+"""Says a responder that takes IKE_AUTH without a child (RFC 6023)."""
+
+
 def hash_algorithms() -> Notify:
     """N(SIGNATURE_HASH_ALGORITHMS): the hashes that a signature of the peer may use."""
     return _ANNOUNCED

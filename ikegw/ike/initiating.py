@@ -11,6 +11,7 @@ from ikegw.events import Refused
 from ikegw.ike import nat
 from ikegw.ike.authenticating import Authenticating
 from ikegw.ike.channel import Channel
+from ikegw.ike.fragmentation import agreed, announcement
 from ikegw.ike.greeting import NONCE_OCTETS, hash_algorithms, hashes_of, nonce_is_sound
 from ikegw.ike.living import Living
 from ikegw.ike.opening import Opening
@@ -51,6 +52,7 @@ class Initiating:
     _cookies: list[Notify] = field(factory=list, init=False, repr=False)
     _request: bytes = field(default=b"", init=False, repr=False)
     _hint: str = field(default="", init=False)
+    _childless: bool = field(default=False, init=False)
     _authenticating: Authenticating | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -80,6 +82,7 @@ class Initiating:
             Nonce(self._nonce),
             *self._nat_detection(),
             hash_algorithms(),
+            *announcement(sa.connection),
         )
         header = Header(sa.spi_initiator, bytes(8), ExchangeType.IKE_SA_INIT, False, True, 0)
         self._request = encode_message(Message(header, payloads))
@@ -194,9 +197,12 @@ class Initiating:
         sa.spi_responder = message.header.responder_spi
         keys = ike_keys(chosen.suite, shared, self._nonce, nonce, sa.spi_initiator, sa.spi_responder)
         sa.channel = Channel.of(chosen.suite, keys, True, sa.surroundings.random)
+        self._childless = message.notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED) is not None
         sa.answered()
         sa.disarm("grace")
         sa.ending = ""
+        if agreed(sa.connection, message):
+            sa.agree_on_fragments()
         self._float(message)
         self._authenticating = Authenticating(
             sa,
@@ -222,8 +228,10 @@ class Initiating:
     # ------------------------------------------------------------ IKE_AUTH
 
     def request_ike_auth(self) -> None:
-        """Row I-05, from the proof on."""
-        if self._authenticating is not None:
+        """Row I-05, from the proof on; without a child to ask for, only of a responder that knows how (RFC 6023)."""
+        if self.policy is None and not self._childless:
+            self.told_to_end("the connection has no child, and the peer takes no IKE SA without one (RFC 6023)")
+        elif self._authenticating is not None:
             self._authenticating.begin()
 
     def response(self, message: Message, octets: bytes) -> None:

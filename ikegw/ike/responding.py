@@ -12,7 +12,8 @@ from ikegw.events import AuthFailed, AuthFailure, Refused
 from ikegw.ike import nat
 from ikegw.ike.channel import Channel
 from ikegw.ike.finalizing import Finalizing
-from ikegw.ike.greeting import NONCE_OCTETS, hash_algorithms, hashes_of, nonce_is_sound
+from ikegw.ike.fragmentation import agreed, announcement
+from ikegw.ike.greeting import CHILDLESS, NONCE_OCTETS, hash_algorithms, hashes_of, nonce_is_sound
 from ikegw.ike.living import Living
 from ikegw.ike.opening import Opening
 from ikegw.ike.sa import IkeSa, refusal_of
@@ -97,6 +98,8 @@ class Responding:
         sa.channel = Channel.of(chosen.suite, keys, False, random)
         if sa.connection.nat_traversal:
             sa.behind_nat, sa.peer_behind_nat = nat.detect(self.message, sa.path)
+        if agreed(sa.connection, self.message):
+            sa.agree_on_fragments()
         self._answer = (
             chosen.answer,
             KeyExchange(theirs.group, pair.public),
@@ -104,6 +107,8 @@ class Responding:
             *self._nat_detection(),
             *self._certificate_requests(),
             *((hash_algorithms(),) if hashes_of(self.message) else ()),
+            CHILDLESS,
+            *(announcement(sa.connection) if sa.fragmentation else ()),
         )
         response = encode_message(self._clear(sa.spi_responder, self._answer))
         self._opening = Opening(self.octets, response, their_nonce, nonce)

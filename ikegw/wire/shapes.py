@@ -2,8 +2,8 @@
 
 The words of the table are the RFC's; N(error) is any notify below 16384, N any other. Order is not looked at (§2.5:
 payloads may come in any), V, unknown payloads and N may stand anywhere and in any number, and errors in requests
-are like any other N there (§3.10.1). Not in the table, because nothing here speaks them: childless IKE SAs (RFC 6023), a
-second authentication (RFC 4739), the exchanges of RFC 5723, 9242 and 9370.
+are like any other N there (§3.10.1). Not in the table, because nothing here speaks them: a second
+authentication (RFC 4739), the exchanges of RFC 5723, 9242 and 9370.
 """
 
 from collections.abc import Mapping
@@ -68,6 +68,9 @@ INIT_REFUSAL = Shape("IKE_SA_INIT refusal", _INIT, True, "N(error)", "", "N(erro
 AUTH_REQUEST = Shape(
     "IKE_AUTH request", _AUTH, False, "IDi AUTH SA TSi TSr", "IDr CP", "CERT CERTREQ N(error)"
 )
+AUTH_CHILDLESS_REQUEST = Shape(
+    "IKE_AUTH request without a child", _AUTH, False, "IDi AUTH", "IDr CP", "CERT CERTREQ N(error)"
+)
 AUTH_EAP_START = Shape(
     "IKE_AUTH request for EAP", _AUTH, False, "IDi SA TSi TSr", "IDr CP", "CERTREQ N(error)"
 )
@@ -78,6 +81,7 @@ AUTH_COMPLETE = Shape("IKE_AUTH response", _AUTH, True, "IDr AUTH SA TSi TSr", "
 AUTH_CHILD_REFUSED = Shape(
     "IKE_AUTH response without a child", _AUTH, True, "IDr AUTH N(error)", "CP", "CERT N(error)"
 )
+AUTH_CHILDLESS_RESPONSE = Shape("IKE_AUTH response to that", _AUTH, True, "IDr AUTH", "CP", "CERT")
 AUTH_EAP_FIRST = Shape("IKE_AUTH first EAP request", _AUTH, True, "IDr EAP(request)", "AUTH", "CERT")
 AUTH_EAP_REQUEST = Shape("IKE_AUTH EAP request", _AUTH, True, "EAP(request)")
 AUTH_EAP_END = Shape("IKE_AUTH EAP end", _AUTH, True, "EAP(end)", "", "N(error)")

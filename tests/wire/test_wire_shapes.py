@@ -195,4 +195,4 @@ def test_the_four_exchanges_have_shapes_in_both_directions() -> None:
         ExchangeType.INFORMATIONAL,
     )
     assert kinds == {(exchange, direction) for exchange in exchanges for direction in (False, True)}
-    assert len({shape.name for shape in SHAPES}) == len(SHAPES) == 24
+    assert len({shape.name for shape in SHAPES}) == len(SHAPES) == 26

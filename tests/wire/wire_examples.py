@@ -237,6 +237,10 @@ EXAMPLES: tuple[Example, ...] = (
              identity(IDI, 9, bytes.fromhex("300d310b300906035504030c0261")), (CERT, b"\4" + noise(300, "leaf")),
              (CERT, b"\4" + noise(300, "intermediate")), (CERTREQ, b"\4" + noise(40, "ca")), auth(14, 80),
              sa(ESP_GCM), *EVERYTHING, notify(16398, noise(16, "other address"))),
+    _request("AUTH without a child (RFC 6023)", "AUTH_CHILDLESS_REQUEST", IKE_AUTH,
+             identity(IDI, 2, b"site.example"), identity(IDR, 2, b"gw.example"), auth(2, 32)),
+    _response("AUTH without a child (RFC 6023)", "AUTH_CHILDLESS_RESPONSE", IKE_AUTH,
+              identity(IDR, 2, b"gw.example"), auth(2, 32)),
     # Windows: SK {IDi, CERTREQ, N(MOBIKE_SUP), CP(ADDR DNS NBNS SRV ADDR6 DNS6 SRV6), SA, TSi, TSr} -->
     _request("Windows AUTH for EAP", "AUTH_EAP_START", IKE_AUTH,
              identity(IDI, 1, bytes((192, 168, 1, 20))), (CERTREQ, b"\4" + noise(50 * 20, "authorities")), MOBIKE,
