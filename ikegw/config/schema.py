@@ -303,7 +303,7 @@ CONNECTION: Final = Table(
         ),
         Key("encap", kinds.BOOLEAN, False, "Carry ESP in UDP though there is no NAT."),
         Key("mobike", kinds.BOOLEAN, True, "Let the peer move to another address (RFC 4555).", later=True),
-        Key("fragmentation", kinds.BOOLEAN, True, "Cut large messages within IKE (RFC 7383).", later=True),
+        Key("fragmentation", kinds.BOOLEAN, True, "Cut large messages within IKE (RFC 7383)."),
         Key(
             "unique",
             one_of(Unique),

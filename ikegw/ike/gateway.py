@@ -14,6 +14,7 @@ from ikegw.gate.classify import Drop, ForSa, Opening, TooNew, Why, classify
 from ikegw.ike.channel import Channel
 from ikegw.ike.configuration import addresses_of
 from ikegw.ike.departed import Departed
+from ikegw.ike.fragmentation import is_later_fragment
 from ikegw.ike.initiating import Initiating
 from ikegw.ike.living import Living
 from ikegw.ike.negotiation import show
@@ -165,7 +166,7 @@ class Gateway:
 
     def _for_nobody(self, verdict: ForSa, path: Path, octets: bytes, message_id: int) -> None:
         now = self.clock.seconds()
-        if verdict.is_response:
+        if verdict.is_response or is_later_fragment(octets):
             self.publish(Dropped(path, Why.UNKNOWN_SPI))
             return
         stored = self._departed.answer_to(verdict.spi, message_id, now)

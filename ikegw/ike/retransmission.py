@@ -5,6 +5,7 @@ from collections.abc import Callable
 from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from ikegw.ike.fragmentation import SMALLER_AFTER
 from ikegw.ike.window import Datagrams
 from ikegw.policy.connections import Retransmit
 from ikegw.ports import Random
@@ -12,19 +13,23 @@ from ikegw.ports import Random
 
 @define(eq=False)
 class Retransmission:
-    """At most one request in flight. The machines hear only of the end: `gave_up` after the last try."""
+    """At most one request in flight. The machines hear only of the end: `gave_up` after the last try.
+
+    `smaller` is asked once, after some tries, for the message in smaller fragments.
+    """
 
     _clock: IReactorTime
     _random: Random
     _policy: Retransmit
     _send: Callable[[Datagrams], None]
     _gave_up: Callable[[], None]
+    _smaller: Callable[[Datagrams], Datagrams]
     _datagrams: Datagrams = field(default=(), init=False, repr=False)
     _sent: int = field(default=0, init=False)
     _timer: IDelayedCall | None = field(default=None, init=False)
 
     def start(self, datagrams: Datagrams) -> None:
-        """Send now, and again at growing intervals, always the same octets."""
+        """Send now, and again at growing intervals, always the same octets but for the trial of smaller fragments."""
         self.stop()
         self._datagrams = datagrams
         self._transmit()
@@ -52,6 +57,8 @@ class Retransmission:
     def _elapsed(self) -> None:
         self._timer = None
         if self._sent <= self._policy.tries:
+            if self._sent == 1 + SMALLER_AFTER:
+                self._datagrams = self._smaller(self._datagrams)
             self._transmit()
         else:
             self.stop()

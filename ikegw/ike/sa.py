@@ -17,6 +17,8 @@ from ikegw.events import AddressReleased, Dropped, IkeDown, Refused, SaName, Sta
 from ikegw.ike.channel import Channel, MalformedInside
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of
+from ikegw.ike.fragmentation import ORDINARY_PACKET, SMALLER_AFTER, Fragmentation, is_fragment
+from ikegw.ike.fragments import KEPT_SECONDS, Collection, Unwanted
 from ikegw.ike.retransmission import Retransmission
 from ikegw.ike.slot import Answered
 from ikegw.ike.surroundings import Surroundings
@@ -37,6 +39,9 @@ from ikegw.wire.shapes import shape_of
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exception)
+
+_FRAGMENTS = ("fragments of a request", "fragments of a response")
+"""The timers that limit how long they are kept, by `is_response`."""
 
 
 class Phase(Protocol):
@@ -119,6 +124,9 @@ class IkeSa:
     _channel: Channel | None = field(default=None, init=False, repr=False)
     answering: AnsweringWindow = field(factory=AnsweringWindow, init=False, repr=False)
     asking: AskingWindow = field(factory=AskingWindow, init=False, repr=False)
+    fragmentation: Fragmentation | None = field(default=None, init=False, repr=False)
+    """None until both sides have said that they do it."""
+
     children: dict[bytes, ChildSa] = field(factory=dict, init=False, repr=False)
     lease: Lease | None = field(default=None, init=False)
     name: SaName = field(init=False)
@@ -232,6 +240,12 @@ class IkeSa:
         self.local_identity, self.remote_identity = old.local_identity, old.remote_identity
         self.behind_nat, self.peer_behind_nat = old.behind_nat, old.peer_behind_nat
         self.last_heard = self.surroundings.clock.seconds()
+        if old.fragmentation is not None:
+            self.agree_on_fragments(old.fragmentation.packet_octets)
+
+    def agree_on_fragments(self, packet_octets: int = ORDINARY_PACKET) -> None:
+        """Both sides can cut and join messages, and do so from now on (RFC 7383 §2.3)."""
+        self.fragmentation = Fragmentation(self.surroundings.fragments, packet_octets)
 
     def take_over(self, old: "IkeSa") -> None:
         """Row Q-03: everything of the IKE SA that this one replaces, but its keys and windows."""
@@ -279,18 +293,20 @@ class IkeSa:
             self.drop(path, "response-not-awaited")
             return
         try:
-            message = self._open(path, octets)
+            opened = self._open(path, octets, is_response=True)
         except MalformedInside as inside:
             self.drop(path, "malformed-response", str(inside.error))
             return
-        if message is not None and self._fits(path, message):
+        if opened is not None and self._fits(path, opened[0]):
             self.answered()
-            self.phase.response(message, octets)
+            self.phase.response(*opened)
 
     def _receive_request(self, path: Path, header: Header, octets: bytes) -> None:
         verdict = self.answering.judge(header.message_id, octets)
         if verdict is Verdict.REPLAY:
-            self._send(self.answering.last_answer, path)
+            self._answer_again(path)
+        elif verdict is Verdict.REPEATED_OTHERWISE and self.fragmentation is not None:
+            self._asked_otherwise(path, octets, self.fragmentation)
         elif verdict is not Verdict.NEW:
             self.drop(path, f"request-{verdict.value}")
         elif header.exchange not in self.phase.serves:
@@ -300,13 +316,14 @@ class IkeSa:
 
     def _serve(self, path: Path, octets: bytes) -> None:
         try:
-            message = self._open(path, octets)
+            opened = self._open(path, octets, is_response=False)
         except MalformedInside as inside:
-            self._take(path, octets, inside.header)
+            self._take(path, inside.octets, inside.header)
             self.phase.malformed(inside.error)
             return
-        if message is None:
+        if opened is None:
             return
+        message, octets = opened
         self._take(path, octets, message.header)
         try:
             shape_of(message)
@@ -320,24 +337,63 @@ class IkeSa:
     def _take(self, path: Path, octets: bytes, header: Header) -> None:
         self._serving = header
         self.answering.taken(octets)
+        self._forget_fragments(is_response=False)
         self._reply_path = path
         if self.up_since is None or self.peer_behind_nat:
             self.path = path
 
-    def _open(self, path: Path, octets: bytes) -> Message | None:
+    def _open(self, path: Path, octets: bytes, *, is_response: bool) -> tuple[Message, bytes] | None:
+        """The message that this datagram makes whole, and what stands for it in the window: its first datagram."""
+        fragmentation = self.fragmentation
+        if fragmentation is not None and is_fragment(octets):
+            collection = fragmentation.collection(is_response)
+            whole = self._authentic(path, lambda channel: collection.take(channel, octets))
+            if whole is None:
+                self._limit(collection, is_response)
+                return None
+            fragmentation.heard(whole)
+            return self.channel.read(whole.header, whole.first, whole.plain, whole.opening), whole.opening
+        message = self._authentic(path, lambda channel: channel.open(octets))
+        return None if message is None else (message, octets)
+
+    def _authentic(self, path: Path, opening: Callable[[Channel], T]) -> T | None:
         if self._channel is None:
             self.drop(path, "no-keys-yet")
             return None
         try:
-            message = self._channel.open(octets)
+            opened = opening(self._channel)
         except IntegrityError:
             self.drop(path, "forged")
         except ParseError as error:
             self.drop(path, "malformed", str(error))
+        except Unwanted as unwanted:
+            self.drop(path, unwanted.reason, unwanted.detail)
         else:
             self.last_heard = self.surroundings.clock.seconds()
-            return message
+            return opened
         return None
+
+    def _limit(self, collection: Collection, is_response: bool) -> None:
+        timer = _FRAGMENTS[is_response]
+        if collection.is_begun and not self.armed(timer):
+            self.arm(timer, KEPT_SECONDS, collection.drop)
+
+    def _forget_fragments(self, is_response: bool) -> None:
+        if self.fragmentation is not None:
+            self.fragmentation.drop(is_response)
+            self.disarm(_FRAGMENTS[is_response])
+
+    def _asked_otherwise(self, path: Path, octets: bytes, fragmentation: Fragmentation) -> None:
+        if self._authentic(path, lambda channel: fragmentation.is_repeat(channel, octets)):
+            self._answer_again(path, cut_otherwise=is_fragment(octets))
+
+    def _answer_again(self, path: Path, *, cut_otherwise: bool = False) -> None:
+        """Row L-03, except that an answer lost too often, or to a peer that makes the trial itself, is cut smaller."""
+        answer, repeats = self.answering.last_answer, self.answering.repeated()
+        if self.fragmentation is not None and (cut_otherwise or repeats > SMALLER_AFTER):
+            answer = self.fragmentation.smaller(self.channel, answer, path)
+            self.answering.recut(answer)
+        self._send(answer, path)
 
     def _fits(self, path: Path, message: Message) -> bool:
         try:
@@ -355,7 +411,7 @@ class IkeSa:
         if request is None:
             raise AssertionError(f"{self.name} is serving no request")
         header = self._header(request.exchange, request.message_id, is_response=True)
-        self._answer((self.channel.seal(header, payloads),))
+        self._answer(self._seal(header, payloads, self._reply_path or self.path))
 
     def respond_clear(self, answer: bytes, request: bytes) -> None:
         """Answer an IKE_SA_INIT request, unprotected; both are whole datagrams."""
@@ -387,7 +443,12 @@ class IkeSa:
     def ask(self, exchange: ExchangeType, payloads: Sequence[Payload]) -> None:
         """Send a protected request, again and again until it is answered or the phase hears `timeout`."""
         header = self._header(exchange, self.asking.ask(), is_response=False)
-        self.transmit((self.channel.seal(header, payloads),))
+        self.transmit(self._seal(header, payloads, self.path))
+
+    def _seal(self, header: Header, payloads: Sequence[Payload], path: Path) -> Datagrams:
+        if self.fragmentation is None:
+            return (self.channel.seal(header, payloads),)
+        return self.channel.seal_within(header, payloads, self.fragmentation.room(path))
 
     def transmit(self, datagrams: Datagrams) -> None:
         """Send these octets of the outstanding request until it is answered."""
@@ -398,12 +459,19 @@ class IkeSa:
                 self.connection.retransmit,
                 lambda them: self._send(them, self.path),
                 self._unanswered,
+                self._smaller,
             )
         self._retransmission.start(datagrams)
+
+    def _smaller(self, datagrams: Datagrams) -> Datagrams:
+        if self.fragmentation is None:
+            return datagrams
+        return self.fragmentation.smaller(self.channel, datagrams, self.path)
 
     def answered(self) -> None:
         """The outstanding request needs no more sending."""
         self.asking.answered()
+        self._forget_fragments(is_response=True)
         if self._retransmission is not None:
             self._retransmission.stop()
             self._retransmission = None
@@ -503,6 +571,8 @@ class IkeSa:
             self._retransmission.stop()
         for name in tuple(self._timers):
             self.disarm(name)
+        self._forget_fragments(is_response=False)
+        self._forget_fragments(is_response=True)
         waiting, self._waiting = self._waiting, set()
         for waited in waiting:
             waited.cancel()

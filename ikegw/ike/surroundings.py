@@ -1,10 +1,11 @@
 """What every IKE SA of a gateway shares: the ports, the clock, the randomness, and where events go."""
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from ikegw.auth.authenticator import Authenticator
 from ikegw.events import Publish
+from ikegw.ike.fragments import Memory
 from ikegw.ports import Addresses, DataPlane, Random, Transport
 
 
@@ -20,6 +21,7 @@ class Surroundings:
     authenticator: Authenticator
     publish: Publish
     worker: int = 0
+    fragments: Memory = field(factory=Memory)
 
     def ike_spi(self) -> bytes:
         """A fresh IKE SPI of ours: 8 octets, the first one the worker's number, never all zero."""

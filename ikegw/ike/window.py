@@ -16,6 +16,8 @@ class Verdict(Enum):
     REPLAY = "replay"
     BUSY = "busy"
     STALE = "stale"
+    REPEATED_OTHERWISE = "repeated-otherwise"
+    """Of the Message ID answered last, but in other octets: perhaps the same request, cut otherwise (RFC 7383 §2.5.2)."""
 
 
 def _digest(octets: bytes) -> bytes:
@@ -30,17 +32,25 @@ class AnsweringWindow:
     _working: bool = False
     _last_request: bytes = b""
     _last_answer: Datagrams = field(default=(), repr=False)
+    _repeats: int = 0
 
     def judge(self, message_id: int, octets: bytes) -> Verdict:
-        """Look at a request before anything of it is opened; `octets` is the whole datagram."""
+        """Look at a request before anything of it is opened; `octets` is the whole datagram, or one fragment's.
+
+        Of a fragmented request that was answered, only the first fragment is REPLAY: so there is one answer to each repeat.
+        """
         if message_id == self.expected:
             return Verdict.BUSY if self._working else Verdict.NEW
-        if message_id == self.expected - 1 and self._last_answer and _digest(octets) == self._last_request:
-            return Verdict.REPLAY
+        if message_id == self.expected - 1 and self._last_answer:
+            same = _digest(octets) == self._last_request
+            return Verdict.REPLAY if same else Verdict.REPEATED_OTHERWISE
         return Verdict.STALE
 
     def taken(self, octets: bytes) -> None:
-        """A NEW request proved authentic: until it is answered, repeats of it are BUSY (row RE-17)."""
+        """A NEW request proved authentic: until it is answered, repeats of it are BUSY (row RE-17).
+
+        `octets` is its datagram, or that of its first fragment.
+        """
         self._working = True
         self._last_request = _digest(octets)
 
@@ -52,6 +62,16 @@ class AnsweringWindow:
         """Keep the answer to the request taken last, and expect the next Message ID."""
         self.expected += 1
         self._working = False
+        self._last_answer = answer
+        self._repeats = 0
+
+    def repeated(self) -> int:
+        """The peer asks for the stored answer again: how often it did by now."""
+        self._repeats += 1
+        return self._repeats
+
+    def recut(self, answer: Datagrams) -> None:
+        """The stored answer in other fragments, which are what repeats get from now on."""
         self._last_answer = answer
 
     @property

@@ -27,6 +27,9 @@ from ikegw.wire.unknown import UnknownPayload
 from ikegw.wire.vendor import VendorId
 
 HEADER_OCTETS = 28
+FIRST_PAYLOAD_AT = 16
+"""Where the header names the type of the first payload."""
+
 MAX_PAYLOADS = 128
 """In one chain. Long certificate chains and MOBIKE's lists of addresses stay well below."""
 
