@@ -46,6 +46,10 @@ class Transport(Protocol):
         """
         ...
 
+    def addresses(self) -> tuple[Address, ...]:
+        """Every address that we listen on, each once."""
+        ...
+
 
 # ---------------------------------------------------------------- data plane
 
@@ -124,7 +128,10 @@ class Acquired:
 
 @frozen
 class MappingChanged:
-    """Authentic ESP came from another remote endpoint than before (RFC 7296 §2.23)."""
+    """Authentic ESP, the newest of its SA so far, came from another remote endpoint than before (RFC 7296 §2.23).
+
+    An SA without replay protection tells none: there an attacker could send old packets again from elsewhere.
+    """
 
     inbound_spi: bytes
     path: Path
@@ -166,8 +173,11 @@ class DataPlane(Protocol):
         """An SA on standby sends from now on; nothing happens to one that sends already, or is not there."""
         ...
 
-    def move(self, inbound_spi: bytes, path: Path) -> Deferred[None]:
-        """Carry on over another path: the answer to `MappingChanged`; DataPlaneError if there is no such SA."""
+    def move(self, inbound_spi: bytes, path: Path, udp_encapsulated: bool | None = None) -> Deferred[None]:
+        """Carry on over another path, in UDP or not (None: as before): the answer to `MappingChanged`, or MOBIKE.
+
+        DataPlaneError if there is no such SA. ESP that comes from elsewhere afterwards is told anew.
+        """
         ...
 
     def remove(self, inbound_spi: bytes, linger: float = 0.0) -> Deferred[Usage]:

@@ -120,12 +120,13 @@ class MemoryPlane:
                 entry.timers.append(self._clock.callLater(seconds, expire, entry))
         return succeed(None)
 
-    def move(self, inbound_spi: bytes, path: Path) -> Deferred[None]:
+    def move(self, inbound_spi: bytes, path: Path, udp_encapsulated: bool | None = None) -> Deferred[None]:
         """See `ports.DataPlane`."""
         entry = self._installed.get(inbound_spi)
         if entry is None:
             return fail(DataPlaneError(f"no SA with inbound SPI {inbound_spi.hex()} to move"))
-        entry.sa = evolve(entry.sa, path=path)
+        udp = entry.sa.udp_encapsulated if udp_encapsulated is None else udp_encapsulated
+        entry.sa = evolve(entry.sa, path=path, udp_encapsulated=udp)
         entry.told_path = None
         return succeed(None)
 
@@ -225,10 +226,12 @@ class MemoryPlane:
         if (datagram.suite, datagram.keys) != (sa.suite, sa.inbound_keys):
             entry.usage = evolve(usage, forgeries=usage.forgeries + 1)
             return None
+        newest = datagram.sequence > entry.highest
         entry.seen.add(datagram.sequence)
         entry.highest = max(entry.highest, datagram.sequence)
         entry.heard_at = self._clock.seconds()
-        self._notice_path(entry, path or datagram.reversed_path())
+        if newest and sa.replay_window:
+            self._notice_path(entry, path or datagram.reversed_path())
         if not inbound_allowed(sa, packet):
             return None
         entry.usage = evolve(

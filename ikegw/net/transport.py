@@ -98,6 +98,10 @@ class UdpTransport:
         preferred = _routed_source(remote, self._sockets[same_family[0]].socket)
         return ours.get(preferred, same_family[0]) if preferred else same_family[0]
 
+    def addresses(self) -> tuple[Address, ...]:
+        """List the addresses that we listen on (`ports.Transport.addresses`)."""
+        return tuple(dict.fromkeys(endpoint.address for endpoint in self._sockets))
+
     def _send(self, local: IkeSocket | None, remote: Endpoint, octets: bytes) -> None:
         if local is None:
             self.counts["unsent-no-socket"] += 1

@@ -1,9 +1,9 @@
 """A wire between gateways in one process: datagrams arrive later, on the one clock, and a test may look at and alter each."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from random import Random as Generator
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.internet.task import Clock
 
 from ikegw.paths import NAT_T_PORT, Address, Endpoint, Path
@@ -21,6 +21,15 @@ Tap = Callable[[Datagram], list[Datagram]]
 """Gives what really goes over the wire in place of a datagram: nothing, the same, another, or several."""
 
 
+Route = Callable[[Path], Path | None]
+"""Where a datagram of a sender's path really goes, and where it seems to come from: what a NAT does. None: it is lost."""
+
+
+def straight(path: Path) -> Path | None:
+    """No NAT."""
+    return path
+
+
 def pass_on(datagram: Datagram) -> list[Datagram]:
     """A wire that loses nothing."""
     return [datagram]
@@ -28,11 +37,12 @@ def pass_on(datagram: Datagram) -> list[Datagram]:
 
 @define(eq=False)
 class Wire:
-    """Joins hosts by their addresses. `latency` is in seconds; `tap` may be replaced at any time."""
+    """Joins hosts by their addresses. `latency` is in seconds; `tap` and `route` may be replaced at any time."""
 
     clock: Clock
     latency: float = 0.005
     tap: Tap = pass_on
+    route: Route = straight
     history: list[Datagram] = field(factory=list, init=False)
     _hosts: dict[Address, Callable[[Path, bytes], None]] = field(factory=dict, init=False)
 
@@ -45,9 +55,12 @@ class Wire:
         self._hosts.pop(address, None)
 
     def carry(self, datagram: Datagram) -> None:
-        """Take a datagram from its sender."""
+        """Take a datagram from its sender; `history` has it as it was sent, `tap` sees it after any NAT."""
         self.history.append(datagram)
-        for each in self.tap(datagram):
+        path = self.route(datagram.path)
+        if path is None or datagram.path.local.address not in self._hosts:
+            return
+        for each in self.tap(evolve(datagram, path=path)):
             self.clock.callLater(self.latency, self.deliver, each)
 
     def deliver(self, datagram: Datagram) -> None:
@@ -57,12 +70,17 @@ class Wire:
             received(Path(datagram.path.remote, datagram.path.local), datagram.octets)
 
 
-@frozen
+@define(eq=False)
 class WireTransport:
-    """`ports.Transport` of one host on a `Wire`."""
+    """`ports.Transport` of one host on a `Wire`. `others` are more addresses of it; `preferred` is what routing picks."""
 
     wire: Wire
     address: Address
+    others: tuple[Address, ...] = ()
+    preferred: Address = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.preferred = self.address
 
     def send(self, path: Path, octets: bytes) -> None:
         """See `ports.Transport`."""
@@ -78,9 +96,24 @@ class WireTransport:
 
     def source(self, remote: Address, wanted: Address | None) -> Endpoint | None:
         """See `ports.Transport`."""
-        if wanted not in (None, self.address):
-            return None
-        return Endpoint(self.address, 500)
+        ours = self.addresses()
+        if wanted is not None:
+            return Endpoint(wanted, 500) if wanted in ours else None
+        fitting = [one for one in (self.preferred, *ours) if one.version == remote.version and one in ours]
+        return Endpoint(fitting[0], 500) if fitting else None
+
+    def addresses(self) -> tuple[Address, ...]:
+        """See `ports.Transport`."""
+        return (self.address, *self.others)
+
+    def have(self, addresses: Iterable[Address], received: Callable[[Path, bytes], None]) -> None:
+        """From now on the host has these addresses instead, of which routing prefers the first."""
+        for gone in self.addresses():
+            self.wire.leave(gone)
+        self.address, *others = addresses
+        self.others, self.preferred = tuple(others), self.address
+        for each in self.addresses():
+            self.wire.join(each, received)
 
 
 def seeded(seed: int) -> Callable[[int], bytes]:

@@ -188,6 +188,31 @@ class Contract:
 
     @within
     @inlineCallbacks
+    def test_a_moved_peer_is_told_only_where_replays_are_detected(self, pair):
+        one = yield self.installed(pair, replay_window=0)
+        moved = Endpoint(one.path.remote.address, 4501)
+        yield pair.planes[1].move(one.outbound_spi, Path(moved, one.path.local))
+        assert (yield pair.carries(sender=1))
+        assert (yield pair.heard(0, 0)) == []
+
+    @within
+    @inlineCallbacks
+    def test_a_path_with_a_NAT_gives_way_to_one_without_and_comes_back(self, pair):
+        one = yield self.installed(pair)
+        there, here = one.path, Path(one.path.remote, one.path.local)
+        for udp in (False, True):
+            yield pair.planes[0].move(one.inbound_spi, there, udp)
+            yield pair.planes[1].move(one.outbound_spi, here, udp)
+            assert (yield pair.carries())
+            assert (yield pair.carries(sender=1))
+        moved = Path(there.local, Endpoint(there.remote.address, 4501))
+        yield pair.planes[1].move(one.outbound_spi, Path(moved.remote, there.local))
+        assert (yield pair.carries(sender=1))
+        told = yield pair.heard(0, 1)
+        assert MappingChanged(one.inbound_spi, moved) in told, "in UDP again, as before"
+
+    @within
+    @inlineCallbacks
     def test_removal_tells_the_counts(self, pair):
         one = yield self.installed(pair)
         assert (yield pair.carries(octets=200))

@@ -9,7 +9,7 @@ from pathlib import Path as FilePath
 from socket import socket
 from typing import Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorTime
 from twisted.python.failure import Failure
@@ -128,15 +128,20 @@ class UserspacePlane:
 
         return asked.addCallbacks(lambda _: None, refused)
 
-    def move(self, inbound_spi: bytes, path: Path) -> Deferred[None]:
+    def move(self, inbound_spi: bytes, path: Path, udp_encapsulated: bool | None = None) -> Deferred[None]:
         """See `ports.DataPlane`."""
-        sa = self._installed.get(inbound_spi)
-        body = named(inbound_spi) | {
-            "local": pair(path.local),
-            "remote": pair(path.remote),
-            "udp": sa is None or sa.udp_encapsulated,
-        }
-        return self._ask(Kind.MOVE, body).addCallback(lambda _: None)
+        before = self._installed.get(inbound_spi)
+        udp = udp_encapsulated
+        if udp is None:
+            udp = before is None or before.udp_encapsulated
+        body = named(inbound_spi) | {"local": pair(path.local), "remote": pair(path.remote), "udp": udp}
+
+        def moved(_: Json) -> None:
+            sa = self._installed.get(inbound_spi)
+            if sa is not None:
+                self._installed[inbound_spi] = evolve(sa, path=path, udp_encapsulated=udp)
+
+        return self._ask(Kind.MOVE, body).addCallback(moved)
 
     def activate(self, inbound_spi: bytes) -> Deferred[None]:
         """See `ports.DataPlane`."""

@@ -114,7 +114,8 @@ class Inbound:
             window.mark(sequence)
             sa.heard_at = now
             if source != sa.remote or carrier is not sa.carrier:
-                self._moved(sa, carrier, source)
+                if sequence == window.top and window.size:  # an older one may have been under way for long
+                    self._moved(sa, carrier, source)
             elif sa.told_remote is not None:
                 sa.told_remote = None  # it is back: should it move once more, that is news again
             if ecn != CONGESTION and (inner := joins(at, at + length)):
