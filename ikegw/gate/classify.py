@@ -18,6 +18,7 @@ _NO_SPI = bytes(8)
 _IKE_SA_INIT = int(ExchangeType.IKE_SA_INIT)
 _EXCHANGES = frozenset(range(_IKE_SA_INIT, ExchangeType.INFORMATIONAL + 1))
 _PROTECTED = frozenset({int(PayloadType.SK), int(PayloadType.SKF)})
+_NOTIFY = int(PayloadType.NOTIFY)
 _INITIATOR = 0x08
 _RESPONSE = 0x20
 
@@ -66,11 +67,18 @@ class ForSa:
 
 
 @frozen
+class Hint:
+    """An unprotected notify about an IKE SA, which anyone can send: at most a reason to ask the peer (row L-08)."""
+
+    spi: bytes
+
+
+@frozen
 class TooNew:
     """A request of a major version above 2 (row D-04)."""
 
 
-Verdict = Opening | ForSa | TooNew | Drop
+Verdict = Opening | ForSa | Hint | TooNew | Drop
 
 _DROPS = {why: Drop(why) for why in Why}
 _TOO_NEW = TooNew()
@@ -96,9 +104,14 @@ def classify(octets: bytes) -> Verdict:
     if spi_r == _NO_SPI:
         return _DROPS[Why.ZERO_SPI]
     if first not in _PROTECTED:
-        # A notify outside SK is at most a hint (RFC 7296 §2.21.4), and anyone can send it.
-        return _DROPS[Why.UNPROTECTED]
+        return _unprotected(first, flags, spi_i, spi_r)
     return ForSa(spi_r if flags & _INITIATOR else spi_i, bool(flags & _RESPONSE))
+
+
+def _unprotected(first: int, flags: int, spi_i: bytes, spi_r: bytes) -> Hint | Drop:
+    if first == _NOTIFY and flags & _RESPONSE:
+        return Hint(spi_r if flags & _INITIATOR else spi_i)
+    return _DROPS[Why.UNPROTECTED]
 
 
 def _other_version(major: int, flags: int) -> TooNew | Drop:

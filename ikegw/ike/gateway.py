@@ -10,7 +10,7 @@ from ikegw.auth.authenticator import Authenticator
 from ikegw.events import Dropped, Publish, SaName
 from ikegw.gate.admission import Admission, Answer, Challenge
 from ikegw.gate.answers import notify_datagram
-from ikegw.gate.classify import Drop, ForSa, Opening, TooNew, Why, classify
+from ikegw.gate.classify import Drop, ForSa, Hint, Opening, TooNew, Why, classify
 from ikegw.ike.channel import Channel
 from ikegw.ike.configuration import addresses_of
 from ikegw.ike.departed import Departed
@@ -141,10 +141,19 @@ class Gateway:
             self._for_sa(verdict, path, octets)
         elif isinstance(verdict, Opening):
             self._opening(verdict, path, octets)
+        elif isinstance(verdict, Hint):
+            self._hint(verdict, path)
         elif isinstance(verdict, TooNew):
             self._send_or_drop(self.admission.too_new_raw(octets, path, self.clock.seconds()), path)
         else:
             self.publish(Dropped(path, verdict.reason))
+
+    def _hint(self, verdict: Hint, path: Path) -> None:
+        """Row L-08: what anyone could have sent changes nothing, but the peer may be asked whether it lives."""
+        self.publish(Dropped(path, Why.UNPROTECTED))
+        sa = self._by_spi.get(verdict.spi)
+        if sa is not None and sa.path.remote == path.remote and isinstance(sa.phase, Living):
+            sa.phase.lifetimes.doubt()
 
     def _send_or_drop(self, answer: bytes | Drop, path: Path) -> None:
         if isinstance(answer, Drop):

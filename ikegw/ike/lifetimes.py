@@ -20,6 +20,9 @@ MARGIN = 0.1
 SOONEST = 0.5
 """Seconds: no check is worth coming sooner, and a clock's rounding must not make it come at once, for ever."""
 
+DOUBT_SECONDS = 10.0
+"""A peer heard so lately lives, whatever an unprotected notify says."""
+
 _TIMERS = ("dpd", "rekey", "over", "reauth")
 
 
@@ -32,6 +35,7 @@ class Lifetimes:
     end: Callable[[str], None] = field(repr=False)
     _reauth_at: float | None = field(default=None, init=False)
     _told: bool = field(default=False, init=False)
+    _doubtful_since: float | None = field(default=None, init=False)
 
     def start(self, before: "Lifetimes | None" = None) -> None:
         """Start all; `before` are those of the IKE SA that was rekeyed, whose authentication does not get younger by it."""
@@ -67,8 +71,16 @@ class Lifetimes:
 
     @property
     def is_quiet(self) -> bool:
-        """Has nothing authentic come in for the DPD interval?"""
+        """Has nothing authentic come in for the DPD interval, or since the peer became doubtful?"""
+        if self._doubtful_since is not None and self.sa.last_heard < self._doubtful_since:
+            return True
         return self._quiet_for > self.sa.connection.dpd_seconds - SOONEST
+
+    def doubt(self) -> None:
+        """Row L-08: someone says that the peer does not know this IKE SA. Ask, but not because of every such datagram."""
+        if self._quiet_for > DOUBT_SECONDS:
+            self._doubtful_since = self.sa.surroundings.clock.seconds()
+            self.post(Intent.DPD)
 
     @property
     def _quiet_for(self) -> float:
