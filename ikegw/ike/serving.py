@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 from ikegw.events import Refused
 from ikegw.ike import rekeying
 from ikegw.ike.child_answering import ChildAnswering, replaced_child
+from ikegw.ike.configuration import reply
 from ikegw.ike.negotiation import NoChild
 from ikegw.ike.sa import IkeSa
+from ikegw.wire.configuration import Configuration
 from ikegw.wire.delete import Delete
 from ikegw.wire.message import Message, Payload
 from ikegw.wire.notify import Notify
-from ikegw.wire.registry import ExchangeType, NotifyType, ProtocolId
+from ikegw.wire.registry import ConfigType, ExchangeType, NotifyType, ProtocolId
 from ikegw.wire.shapes import REKEY_IKE_REQUEST, shape_of
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ MAX_CHILDREN = 32
 
 
 def serve(living: "Living", message: Message) -> None:
-    """Rows P-01 … P-07."""
+    """Rows P-01 … P-07, P-09."""
     if message.header.exchange is ExchangeType.CREATE_CHILD_SA:
         _create(living, message)
         return
@@ -36,7 +38,7 @@ def serve(living: "Living", message: Message) -> None:
         _rejected(living)
     else:
         living.lifetimes.hear(message)
-        sa.respond(_delete_children(sa, deletes))
+        sa.respond((*_delete_children(sa, deletes), *_configuration(sa, message)))
 
 
 def _rejected(living: "Living") -> None:
@@ -50,7 +52,7 @@ def _rejected(living: "Living") -> None:
 
 
 def _delete_children(sa: IkeSa, deletes: Sequence[Delete]) -> tuple[Payload, ...]:
-    """Rows P-03, K-04, K-05, K-06: our inbound SPIs of the pairs that were alive, and none for what is gone or going."""
+    """Rows P-03, K-04, K-05, K-06, K-14: our inbound SPIs of the pairs that were alive, and none for what is gone or going."""
     ours = []
     for spi in (spi for delete in deletes if delete.protocol is ProtocolId.ESP for spi in delete.spis):
         child = next((one for one in sa.children.values() if one.tunnel.outbound_spi == spi), None)
@@ -60,6 +62,15 @@ def _delete_children(sa: IkeSa, deletes: Sequence[Delete]) -> tuple[Payload, ...
             ours.append(child.tunnel.inbound_spi)
         child.peer_deleted()
     return (Delete(ProtocolId.ESP, tuple(ours)),) if ours else ()
+
+
+def _configuration(sa: IkeSa, message: Message) -> tuple[Payload, ...]:
+    """Row P-09: what the client was lent, told once more."""
+    asked = message.one(Configuration)
+    if asked is None or asked.type is not ConfigType.REQUEST or sa.lease is None or sa.initiator_of_session:
+        return ()
+    subnets = [selector for child in sa.children.values() for selector in child.tunnel.local_selectors]
+    return (reply(asked, sa.lease, dict.fromkeys(subnets)),)
 
 
 def _create(living: "Living", message: Message) -> None:
@@ -90,7 +101,7 @@ def _rekey(living: "Living", message: Message) -> None:
 def _create_child(living: "Living", message: Message) -> None:
     sa, rekey = living.sa, message.notify(NotifyType.REKEY_SA)
     if sa.state == "SM_DYING" or sa.successor is not None:
-        raise _later("K-13: this IKE SA is being closed")
+        raise _later("K-13, IE-19: this IKE SA is being closed")
     if sa.state in ("SM_REKEY", "SM_REKEY_WAIT"):
         raise _later("K-08: we are rekeying the IKE SA")
     if len(sa.children) >= MAX_CHILDREN:
