@@ -1,5 +1,7 @@
 """The gateway: every IKE SA of ours by its SPI, the way of a datagram to it, and what an operator may ask."""
 
+from collections.abc import Sequence
+
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
@@ -99,9 +101,19 @@ class Gateway:
 
     def _begin_connections(self) -> None:
         for connection in self.connections:
-            for child in connection.children:
-                if child.start is StartAction.START:
-                    self.initiate(connection.name, child.name).addErrback(self._not_begun, connection.name)
+            self._begin(connection, [one for one in connection.children if one.start is StartAction.START])
+
+    def _begin(self, connection: Connection, wanted: Sequence[ChildPolicy]) -> None:
+        """One IKE SA for all children that are wanted of a connection, as `unique` has it at the peer too."""
+        if wanted:
+            begun = self.initiate(connection.name, wanted[0].name)
+            begun.addCallback(self._create_others, wanted[1:]).addErrback(self._not_begun, connection.name)
+
+    def _create_others(self, name: SaName, wanted: Sequence[ChildPolicy]) -> SaName:
+        """IKE_AUTH makes one child; the others are made in the IKE SA that it made."""
+        for policy in wanted:
+            self.create_child(name.number, policy.name).addErrback(self._not_begun, name.connection)
+        return name
 
     def _not_begun(self, failure: Failure, name: str) -> None:
         self._log.error("{name}: {reason}", name=name, reason=failure.getErrorMessage())
@@ -298,12 +310,14 @@ class Gateway:
 
     def reauthenticate(self, sa: IkeSa) -> Deferred[SaName]:
         """See `Table`: make before break (RFC 7296 §2.8.3)."""
-        policy = next((child.policy for child in sa.children.values()), None)
+        wanted = list({child.policy.name: child.policy for child in sa.children.values()}.values())
         source = self.transport.source(sa.path.remote.address, sa.path.local.address)
         if source is None:
             return fail(NotBegun(f"{sa.name}: we listen on {sa.path.local.address} no more"))
         path = Path(source, Endpoint(sa.path.remote.address, sa.connection.remote_port))
-        return self._initiate(sa.connection, policy, path, initial_contact=False)
+        first = wanted[0] if wanted else None
+        begun = self._initiate(sa.connection, first, path, initial_contact=False)
+        return begun.addCallback(self._create_others, wanted[1:])
 
     def forget(self, sa: IkeSa, last_answer: Datagrams) -> None:
         """See `Table`."""
@@ -316,11 +330,10 @@ class Gateway:
 
     def _restart(self, sa: IkeSa) -> None:
         """Row Q-25: the peer is dead, and some of its children are to come back by themselves."""
-        for child in sa.connection.children:
-            if child.dpd is DpdAction.RESTART and sa.may_reauthenticate and sa.connection in self.connections:
-                name = sa.connection.name
-                self.initiate(name, child.name).addErrback(self._not_begun, name)
-                return
+        if sa.may_reauthenticate and sa.connection in self.connections:
+            self._begin(
+                sa.connection, [one for one in sa.connection.children if one.dpd is DpdAction.RESTART]
+            )
 
     def _close_half(self, sa: IkeSa) -> None:
         remote, sa.opened_from = sa.opened_from, None
