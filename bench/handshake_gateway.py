@@ -13,18 +13,58 @@ from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet import reactor as the_reactor
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from ikegw.config import Config
-from ikegw.dataplane.memory import MemoryPlane
+from ikegw.dataplane.spis import SpiSpace
 from ikegw.net.sockets import IkeSocket, open_sockets
 from ikegw.net.transport import Received
+from ikegw.paths import Path as EndPath
+from ikegw.ports import DataPlane, DataPlaneEvent, TunnelSa, Usage
 from ikegw.service.assembly import Plane
 from ikegw.service.collector import collect_seldom
 from ikegw.service.gateway_service import GatewayService
 from ikegw.service.preparation import prepare
 
 reactor = cast(Any, the_reactor)
+
+
+class NullPlane:
+    """A data plane that takes everything and keeps nothing, as the peer's null kernel does."""
+
+    description = "null: nothing is carried"
+
+    def __init__(self) -> None:
+        self._spis = SpiSpace(os.urandom)
+
+    def start(self, listener: Callable[[DataPlaneEvent], None]) -> Deferred[None]:
+        return succeed(None)
+
+    def allocate_spi(self, path: EndPath) -> Deferred[bytes]:
+        return succeed(self._spis.reserve())
+
+    def release_spi(self, spi: bytes) -> None:
+        self._spis.free(spi)
+
+    def install(self, sa: TunnelSa) -> Deferred[None]:
+        return succeed(None)
+
+    def activate(self, inbound_spi: bytes) -> Deferred[None]:
+        return succeed(None)
+
+    def move(self, *_: object, **__: object) -> Deferred[None]:
+        return succeed(None)
+
+    def remove(self, inbound_spi: bytes, linger: float = 0.0) -> Deferred[Usage]:
+        self._spis.free(inbound_spi)
+        return succeed(Usage())
+
+    def usage(self, inbound_spi: bytes) -> Deferred[Usage]:
+        return succeed(Usage())
+
+    def stop(self) -> Deferred[None]:
+        return succeed(None)
 
 
 def null_plane(
@@ -35,7 +75,7 @@ def null_plane(
     lost: Callable[[str], None],
 ) -> Plane:
     """A data plane that takes everything and does nothing (`assembly.MakePlane`)."""
-    return Plane(MemoryPlane(reactor, os.urandom), "memory", reads_nat_t=False)
+    return Plane(cast(DataPlane, NullPlane()), "null", reads_nat_t=False)
 
 
 def main(configuration: str, profile: str = "") -> None:
