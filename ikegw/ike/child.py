@@ -106,6 +106,15 @@ class ChildSa:
         """The peer's DELETE names it."""
         self.ending = self.ending or ("rekeyed" if self.successor else "the peer deleted it")
         self.machine.peer_deleted()
+        for other in tuple(self.sa.children.values()):
+            if other.successor is self:
+                other._reprieved()
+
+    def _reprieved(self) -> None:
+        """The peer took back what it had made in this one's place: it lives on."""
+        self.successor, self._peers_nonces = None, None
+        if self.state == "SA_MATURE":
+            self._stop_timer()
 
     def ike_sa_gone(self, reason: str) -> None:
         """Its IKE SA ended."""
@@ -123,6 +132,7 @@ class ChildSa:
 
     def await_slot(self) -> None:
         """Ask for the IKE SA's slot."""
+        self.sa.asking_children[self] = None
         self.sa.established.await_slot(self)
 
     def leave_queue(self) -> None:
@@ -323,6 +333,7 @@ class ChildSa:
 
     def started(self) -> None:
         """Rows C-01, C-05, C-11."""
+        self.sa.asking_children.pop(self, None)
         tunnel = self.tunnel
         self.sa.children[tunnel.inbound_spi] = self
         self.sa.surroundings.publish(
@@ -362,6 +373,7 @@ class ChildSa:
     def gone(self) -> None:
         """Row C-38."""
         self._stop_timer()
+        self.sa.asking_children.pop(self, None)
         if self._asking is not None:
             self.sa.surroundings.data_plane.release_spi(self._asking.spi)
         if self._carried:

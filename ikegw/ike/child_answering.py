@@ -108,7 +108,10 @@ class ChildAnswering:
             standby=self.replaced is not None,
         )
         sa.wait_for(
-            child.install(made), lambda _: self._installed(agreed, child), DataPlaneError, self._not_installed
+            child.install(made),
+            lambda _: self._installed(agreed, child),
+            DataPlaneError,
+            lambda error: self._not_installed(error, spi),
         )
 
     def _installed(self, agreed: Agreed, child: ChildSa) -> None:
@@ -126,7 +129,9 @@ class ChildAnswering:
             nonces = (self.message.need(Nonce).octets, self._nonce)
             self.replaced.rekeyed_by_peer(child, nonces)
 
-    def _not_installed(self, error: DataPlaneError) -> None:
+    def _not_installed(self, error: DataPlaneError, spi: bytes = b"") -> None:
+        if spi:
+            self.sa.surroundings.data_plane.release_spi(spi)
         self._refuse(
             NoChild(Notify(NotifyType.NO_ADDITIONAL_SAS), f"our data plane refused the CHILD SA: {error}")
         )

@@ -214,7 +214,10 @@ class Finalizing:
         )
         child = ChildSa(sa, agreed.policy)
         sa.wait_for(
-            child.install(made), lambda _: self._installed(agreed, child), DataPlaneError, self._not_installed
+            child.install(made),
+            lambda _: self._installed(agreed, child),
+            DataPlaneError,
+            lambda error: self._not_installed(error, spi),
         )
 
     def _installed(self, agreed: Agreed, child: ChildSa) -> None:
@@ -230,7 +233,9 @@ class Finalizing:
         )
         self.go_on()
 
-    def _not_installed(self, error: DataPlaneError) -> None:
+    def _not_installed(self, error: DataPlaneError, spi: bytes = b"") -> None:
+        if spi:
+            self.sa.surroundings.data_plane.release_spi(spi)
         detail = f"our data plane refused the CHILD SA: {error}"
         self._no_child(NotifyType.NO_ADDITIONAL_SAS, detail)
         self.machine.child_refused()

@@ -128,6 +128,9 @@ class IkeSa:
     """None until both sides have said that they do it."""
 
     children: dict[bytes, ChildSa] = field(factory=dict, init=False, repr=False)
+    asking_children: dict[ChildSa, None] = field(factory=dict, init=False, repr=False)
+    """Those with something to ask; one that was never installed is nowhere else."""
+
     lease: Lease | None = field(default=None, init=False)
     name: SaName = field(init=False)
     """How logs and tables call it."""
@@ -251,7 +254,8 @@ class IkeSa:
         """Row Q-03: everything of the IKE SA that this one replaces, but its keys and windows."""
         self.awaits = None
         self.children, old.children = old.children, {}
-        for child in self.children.values():
+        self.asking_children, old.asking_children = old.asking_children, {}
+        for child in (*self.children.values(), *self.asking_children):
             child.sa = self
         self.lease, old.lease = old.lease, None
         self.up_since = old.up_since
@@ -576,7 +580,7 @@ class IkeSa:
         waiting, self._waiting = self._waiting, set()
         for waited in waiting:
             waited.cancel()
-        for child in tuple(self.children.values()):
+        for child in dict.fromkeys((*self.children.values(), *self.asking_children)):
             child.ike_sa_gone(self.ending)
         self._release()
         self.table.forget(self, self.answering.last_answer if self.has_keys else ())

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
+from ikegw.ike.channel import Channel
 from ikegw.ike.child_asking import ChildAsking
 from ikegw.ike.sa import IkeSa
 from ikegw.paths import Path
@@ -30,6 +31,7 @@ class Puppet:
     host: Host
     answer: Callable[[Message], Answer] = silence
     sa: IkeSa = field(init=False)
+    channel: Channel = field(init=False, repr=False)
     heard: list[Message] = field(factory=list, init=False)
     """Every message that came, opened."""
 
@@ -37,6 +39,7 @@ class Puppet:
 
     def __attrs_post_init__(self) -> None:
         (self.sa,) = self.host.gateway._by_spi.values()
+        self.channel = self.sa.channel
         self._asked = self.sa.asking.next_id
         self.pair.world.wire.join(self.host.address, self._received)
         self.pair.world.wire.tap = self._tap
@@ -45,7 +48,7 @@ class Puppet:
         return [] if datagram.path.local.address == self.host.address else [datagram]
 
     def _received(self, path: Path, octets: bytes) -> None:
-        message = self.sa.channel.open(octets)
+        message = self.channel.open(octets)
         self.heard.append(message)
         if message.header.is_response:
             return
@@ -69,7 +72,7 @@ class Puppet:
     def _say(self, exchange: ExchangeType, payloads: Answer, number: int, *, response: bool) -> None:
         sa, wire = self.sa, self.pair.world.wire
         header = Header(sa.spi_initiator, sa.spi_responder, exchange, response, sa.initiator, number)
-        datagram = Datagram(sa.path, sa.channel.seal(header, payloads or ()))
+        datagram = Datagram(sa.path, self.channel.seal(header, payloads or ()))
         wire.clock.callLater(wire.latency, wire.deliver, datagram)
 
     def child_request(self, spi: bytes, replaced: bytes = b"") -> tuple[Payload, ...]:
@@ -78,4 +81,4 @@ class Puppet:
         tunnel = child.tunnel
         selectors = tunnel.local_selectors, tunnel.remote_selectors
         random = self.sa.surroundings.random
-        return ChildAsking(child.policy, self.sa.channel, random, spi, *selectors, replaced).payloads()
+        return ChildAsking(child.policy, self.channel, random, spi, *selectors, replaced).payloads()
