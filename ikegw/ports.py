@@ -119,7 +119,10 @@ class HardExpired:
 
 @frozen
 class Acquired:
-    """A packet met a trap policy that has no SA: `name` is the policy's."""
+    """A packet met a trap that has no SA: `name` is the trap's. The selectors are the packet's own ends, no wider.
+
+    Where its ports cannot be seen they are all ports.
+    """
 
     name: str
     local_selector: TrafficSelector
@@ -137,6 +140,7 @@ class MappingChanged:
     path: Path
 
 
+Selectors = tuple[TrafficSelector, ...]
 DataPlaneEvent = SoftExpired | HardExpired | Acquired | MappingChanged
 
 
@@ -190,6 +194,18 @@ class DataPlane(Protocol):
 
     def usage(self, inbound_spi: bytes) -> Deferred[Usage]:
         """The counts so far; DataPlaneError if there is no such SA."""
+        ...
+
+    def trap(self, name: str, local_selectors: Selectors, remote_selectors: Selectors) -> Deferred[None]:
+        """Lay a trap (RFC 4301 §4.4.1): what these select and no SA takes never leaves in the clear, but tells `Acquired`.
+
+        SAs come first, however wide; of several traps the most specific is met. Each tells once in 2 seconds at most. The packet
+        is dropped, or at best kept and sent once an SA takes it. A trap of a name that is laid already takes its place.
+        """
+        ...
+
+    def untrap(self, name: str) -> Deferred[None]:
+        """Take a trap away; nothing happens if there is none of that name."""
         ...
 
     def stop(self) -> Deferred[None]:

@@ -2,9 +2,12 @@
 
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
-from ikegw.ports import DataPlaneError, TunnelSa
+from ikegw.ports import DataPlaneError, Selectors, TunnelSa
 
 SPI_OCTETS = 4
+
+QUIET_SECONDS = 2.0
+"""How long a trap that has told of a packet tells of no other."""
 
 
 def check_installable(sa: TunnelSa) -> None:
@@ -20,6 +23,12 @@ def check_installable(sa: TunnelSa) -> None:
         raise DataPlaneError(f"{sa.name}: both ends of a path are of one address family, got {sa.path}")
     check_keys(sa.name, sa.suite, sa.inbound_keys)
     check_keys(sa.name, sa.suite, sa.outbound_keys)
+
+
+def check_trap(name: str, local_selectors: Selectors, remote_selectors: Selectors) -> None:
+    """DataPlaneError unless there are selectors on both sides."""
+    if not local_selectors or not remote_selectors:
+        raise DataPlaneError(f"{name}: a trap needs local and remote selectors, got none of one of them")
 
 
 def check_keys(name: str, suite: EspSuite, keys: ChildKeys) -> None:

@@ -3,6 +3,7 @@
 A kernel or a fast data plane finds the same answer another way; tests hold it to this one.
 """
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -51,6 +52,15 @@ Fit = tuple[int, int, int, int, int]
 
 def outbound_match(sa: TunnelSa, packet: InnerPacket) -> Fit | None:
     """How well `sa` fits a packet that leaves through it: greater is better, None: not at all."""
+    return fit_of(sa.local_selectors, sa.remote_selectors, packet)
+
+
+def fit_of(
+    local_selectors: Sequence[TrafficSelector],
+    remote_selectors: Sequence[TrafficSelector],
+    packet: InnerPacket,
+) -> Fit | None:
+    """The same for bare selectors."""
     source, destination = packet.ports or (None, None)
     fits = [
         (
@@ -60,9 +70,9 @@ def outbound_match(sa: TunnelSa, packet: InnerPacket) -> Fit | None:
             -_span(remote),
             -_span(local),
         )
-        for remote in sa.remote_selectors
+        for remote in remote_selectors
         if selects(remote, packet.destination, packet.protocol, destination)
-        for local in sa.local_selectors
+        for local in local_selectors
         if selects(local, packet.source, packet.protocol, source)
     ]
     return max(fits, default=None)
@@ -75,6 +85,15 @@ def _prefix(selector: TrafficSelector, address: IPv4Address | IPv6Address) -> in
 
 def _span(selector: TrafficSelector) -> int:
     return max(selector.end_port - selector.start_port, 0)
+
+
+def ends_of(packet: InnerPacket) -> tuple[TrafficSelector, TrafficSelector]:
+    """The packet's own two ends as selectors, no wider: what a trap tells. Ports that cannot be seen are all ports."""
+    source, destination = ((port, port) for port in packet.ports) if packet.ports else (ANY_PORT, ANY_PORT)
+    return (
+        TrafficSelector(packet.source, packet.source, packet.protocol, *source),
+        TrafficSelector(packet.destination, packet.destination, packet.protocol, *destination),
+    )
 
 
 def inbound_allowed(sa: TunnelSa, packet: InnerPacket) -> bool:

@@ -13,16 +13,18 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
-from ikegw.dataplane.admission import check_installable
-from ikegw.dataplane.matching import Fit, InnerPacket, inbound_allowed, outbound_match
+from ikegw.dataplane.admission import QUIET_SECONDS, check_installable, check_trap
+from ikegw.dataplane.matching import Fit, InnerPacket, ends_of, fit_of, inbound_allowed, outbound_match
 from ikegw.dataplane.spis import SpiSpace
 from ikegw.paths import Path
 from ikegw.ports import (
+    Acquired,
     DataPlaneError,
     DataPlaneEvent,
     HardExpired,
     MappingChanged,
     Random,
+    Selectors,
     SoftExpired,
     TunnelSa,
     Usage,
@@ -61,6 +63,13 @@ class _Installed:
     removed: Deferred[Usage] | None = None
 
 
+@define(eq=False)
+class _Trap:
+    local_selectors: Selectors
+    remote_selectors: Selectors
+    quiet_until: float = 0.0
+
+
 class MemoryPlane:
     """`ports.DataPlane` without packets. `clock` is a reactor's time; `worker` is the first octet of its SPIs.
 
@@ -74,6 +83,7 @@ class MemoryPlane:
         self._clock = clock
         self._listener: Callable[[DataPlaneEvent], None] | None = None
         self._installed: dict[bytes, _Installed] = {}
+        self._traps: dict[str, _Trap] = {}
         self._age = 0
 
     # ------------------------------------------------------------ the contract
@@ -169,8 +179,24 @@ class MemoryPlane:
             return fail(DataPlaneError(f"no SA with inbound SPI {inbound_spi.hex()} is installed"))
         return succeed(self._usage(entry))
 
+    def trap(self, name: str, local_selectors: Selectors, remote_selectors: Selectors) -> Deferred[None]:
+        """See `ports.DataPlane`."""
+        try:
+            self._running()
+            check_trap(name, local_selectors, remote_selectors)
+        except DataPlaneError as error:
+            return fail(error)
+        self._traps[name] = _Trap(local_selectors, remote_selectors)
+        return succeed(None)
+
+    def untrap(self, name: str) -> Deferred[None]:
+        """See `ports.DataPlane`."""
+        self._traps.pop(name, None)
+        return succeed(None)
+
     def stop(self) -> Deferred[None]:
         """See `ports.DataPlane`."""
+        self._traps.clear()
         for entry in self._installed.values():
             self._stop_timers(entry)
             if entry.removed is not None:
@@ -188,6 +214,11 @@ class MemoryPlane:
         return tuple(entry.sa for entry in self._installed.values())
 
     @property
+    def traps(self) -> frozenset[str]:
+        """The names of the traps that are laid."""
+        return frozenset(self._traps)
+
+    @property
     def addresses(self) -> frozenset[IPv4Address | IPv6Address]:
         """The virtual addresses on our own end."""
         return frozenset(address for sa in self.installed for address in sa.virtual)
@@ -201,6 +232,8 @@ class MemoryPlane:
             fit = None if entry.sa.standby else outbound_match(entry.sa, packet)
             if fit is not None and (best is None or (fit, entry.age) > best[0]):
                 best = ((fit, entry.age), entry)
+        if best is None:
+            self._meet(packet)
         if best is None or best[1].hard:
             return None
         entry = best[1]
@@ -213,6 +246,20 @@ class MemoryPlane:
         )
         self._check_limits(entry)
         return EspDatagram(sa.path, sa.outbound_spi, entry.sent, sa.suite, sa.outbound_keys, packet)
+
+    def _meet(self, packet: InnerPacket) -> None:
+        fits = [
+            (fit, name, trap)
+            for name, trap in self._traps.items()
+            if (fit := fit_of(trap.local_selectors, trap.remote_selectors, packet)) is not None
+        ]
+        if not fits:
+            return
+        _, name, trap = max(fits, key=lambda each: each[0])
+        now = self._clock.seconds()
+        if now >= trap.quiet_until:
+            trap.quiet_until = now + QUIET_SECONDS
+            self._tell(Acquired(name, *ends_of(packet)))
 
     def receive(self, datagram: EspDatagram | None, path: Path | None = None) -> InnerPacket | None:
         """What comes out of our TUN for a datagram of the peer's, or None; `path` if it reached us another way."""

@@ -10,7 +10,7 @@ from pytest_twisted import inlineCallbacks
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.selectors import from_network
-from ikegw.ports import DataPlaneError, HardExpired, Limits, MappingChanged, SoftExpired, Usage
+from ikegw.ports import Acquired, DataPlaneError, HardExpired, Limits, MappingChanged, SoftExpired, Usage
 from ikegw.testing.plane_pair import mirrored, suite_named, tunnel
 
 
@@ -239,6 +239,57 @@ class Contract:
             yield plane.install(evolve(other, local_selectors=()))
         assert (yield pair.carries())
         yield plane.install(other)
+
+    NET = (from_network(ip_network("10.1.0.0/24")),)
+    REMOTE = (from_network(ip_network("10.2.0.0/24")),)
+
+    @within
+    @inlineCallbacks
+    def test_a_trap_tells_of_what_no_sa_takes_once_in_some_seconds(self, pair):
+        plane, (source, _), (destination, _) = pair.planes[0], *(side.inner for side in pair.sides)
+        yield plane.trap("site.net", self.NET, self.REMOTE)
+        for _ in range(3):
+            assert not (yield pair.carries(arrives=False))
+        (told,) = yield pair.heard(0, 1)
+        assert isinstance(told, Acquired)
+        assert told.name == "site.net"
+        for end, address in ((told.local_selector, source), (told.remote_selector, destination)):
+            assert (end.start, end.end, end.protocol) == (address, address, 17)
+            assert end.start_port == end.end_port
+        yield pair.pass_time(2.1)
+        assert not (yield pair.carries(arrives=False))
+        assert len((yield pair.heard(0, 2))) == 2
+
+    @within
+    @inlineCallbacks
+    def test_an_sa_goes_before_a_trap_which_stands_when_the_sa_is_gone(self, pair):
+        plane = pair.planes[0]
+        yield plane.trap("site.net", self.NET, (from_network(pair.sides[1].inner[0]),))
+        one = yield self.installed(pair)
+        assert (yield pair.carries())
+        assert (yield pair.heard(0, 0)) == []
+        yield plane.remove(one.inbound_spi)
+        assert not (yield pair.carries(arrives=False))
+        assert [told.name for told in (yield pair.heard(0, 1))] == ["site.net"]
+        yield self.installed(pair, 2)
+        assert (yield pair.carries())
+        assert (yield pair.carries(sender=1))
+
+    @within
+    @inlineCallbacks
+    def test_of_two_traps_the_most_specific_is_met_and_none_that_is_away(self, pair):
+        plane = pair.planes[0]
+        yield plane.trap("wide", self.NET, (from_network(ip_network("10.0.0.0/8")),))
+        yield plane.trap("narrow", self.NET, self.REMOTE)
+        yield pair.carries(arrives=False)
+        yield plane.untrap("narrow")
+        yield plane.untrap("narrow")
+        yield pair.carries(arrives=False)
+        yield plane.trap("wide", self.NET, (from_network(ip_network("10.77.0.0/16")),))
+        yield pair.carries(arrives=False)
+        assert [told.name for told in (yield pair.heard(0, 2))] == ["narrow", "wide"]
+        with pytest.raises(DataPlaneError, match="selectors"):
+            yield plane.trap("none", self.NET, ())
 
     @within
     @inlineCallbacks

@@ -272,3 +272,51 @@ def test_what_was_dropped_is_counted_by_reason(pair):
         "in_malformed": 1,
         "out_no_policy": 1,
     }
+
+
+@between
+@inlineCallbacks
+def test_the_packet_that_met_a_trap_is_carried_once_there_is_an_sa(pair):
+    one, _ = tunnel(*pair.sides, suite_named("aes128gcm16"))
+    plane = pair.planes[0]
+    yield plane.trap("site.net", one.local_selectors, one.remote_selectors)
+    socket_, payload = pair._sockets[0], b"the first of all"
+    socket_.sendto(payload, (str(pair.sides[1].inner[0]), 7777))
+    yield pair.heard(0, 1)
+    yield installed(pair, evolve(one, standby=True))
+    yield plane.activate(one.inbound_spi)
+    assert (yield pair._received(1, payload, 1000))
+    counts = yield plane.counts()
+    assert (counts["out_trapped"], counts["out_no_policy"]) == (1, 0)
+    assert (yield plane.usage(one.inbound_spi)).outbound_octets == 28 + len(payload)
+
+
+@between
+@inlineCallbacks
+def test_a_clients_trap_leads_what_its_address_then_comes_from(pair):
+    _, client = client_tunnel(*pair.sides, suite_named("aes128gcm16"), 1, "10.3.0.7")
+    plane, inside = pair.planes[1], pair.sides[1].namespace
+    everywhere = (from_network(ip_network("0.0.0.0/0")),)
+    yield plane.trap("home.net", everywhere, client.remote_selectors)
+    found = inside.run("ip", "route", "get", "10.1.0.1")
+    assert "dev ikegw0" in found, found
+    assert "src 10.2.0.1" in found, found
+    for _ in range(2):
+        yield plane.install(client)
+        assert "src 10.3.0.7" in inside.run("ip", "route", "get", "10.1.0.1")
+        yield plane.remove(client.inbound_spi)
+        assert "src 10.2.0.1" in inside.run("ip", "route", "get", "10.1.0.1")
+    yield plane.untrap("home.net")
+    assert "lookup 450" not in inside.run("ip", "rule")
+
+
+@between
+@inlineCallbacks
+def test_a_trap_learns_of_addresses_that_come_and_go(pair):
+    one, _ = tunnel(*pair.sides, suite_named("aes128gcm16"))
+    inside = pair.sides[0].namespace
+    local = (from_network(ip_network("10.1.5.0/24")),)
+    yield pair.planes[0].trap("site.net", local, one.remote_selectors)
+    for verb, source in (("add", "10.1.5.1"), ("del", "10.1.0.1"), ("add", "10.1.5.1")):
+        inside.run("ip", "addr", verb, "10.1.5.1/32", "dev", "lo")
+        yield until(lambda wanted=source: f"src {wanted} " in inside.run("ip", "route", "get", "10.2.0.1"))

@@ -15,18 +15,20 @@ from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorT
 from twisted.python.failure import Failure
 
 import ikegw
-from ikegw.dataplane.admission import check_installable
+from ikegw.dataplane.admission import QUIET_SECONDS, check_installable, check_trap
 from ikegw.dataplane.spis import SpiSpace
 from ikegw.dataplane.userspace.control import Json, Kind, decode_ike
-from ikegw.dataplane.userspace.description import description, named, pair
+from ikegw.dataplane.userspace.description import description, named, pair, selector_in, trap_description
 from ikegw.dataplane.userspace.link import Link
 from ikegw.paths import Endpoint, Path
 from ikegw.ports import (
+    Acquired,
     DataPlaneError,
     DataPlaneEvent,
     HardExpired,
     MappingChanged,
     Random,
+    Selectors,
     SoftExpired,
     TunnelSa,
     Usage,
@@ -184,6 +186,19 @@ class UserspacePlane:
         asked = self._ask(Kind.USAGE, named(inbound_spi))
         return asked.addCallback(lambda counts: Usage(**counts))
 
+    def trap(self, name: str, local_selectors: Selectors, remote_selectors: Selectors) -> Deferred[None]:
+        """See `ports.DataPlane`. Cancelled: it is taken away again."""
+        try:
+            check_trap(name, local_selectors, remote_selectors)
+        except DataPlaneError as error:
+            return fail(error)
+        body = trap_description(name, local_selectors, remote_selectors, QUIET_SECONDS)
+        return self._ask(Kind.TRAP, body, lambda _: self.untrap(name)).addCallback(lambda _: None)
+
+    def untrap(self, name: str) -> Deferred[None]:
+        """See `ports.DataPlane`."""
+        return self._ask(Kind.UNTRAP, {"name": name}).addCallback(lambda _: None)
+
     def stop(self) -> Deferred[None]:
         """Ask the process to remove everything and end; fires when it is gone."""
         link = self._link
@@ -221,6 +236,10 @@ class UserspacePlane:
         return self._link.ask(kind, body, undo)
 
     def _event(self, event: Json) -> None:
+        if event["event"] == "acquired":
+            ends = selector_in(event["local"]), selector_in(event["remote"])
+            self._tell(Acquired(event["name"], *ends))
+            return
         spi = event["spi"].to_bytes(4, "big")
         told: DataPlaneEvent
         if event["event"] == "soft":
@@ -234,6 +253,9 @@ class UserspacePlane:
             local = sa.path.local if event["socket"] is None else self._sockets[event["socket"]][0]
             host, port = event["remote"]
             told = MappingChanged(spi, Path(local, Endpoint(ip_address(host), port or sa.path.remote.port)))
+        self._tell(told)
+
+    def _tell(self, told: DataPlaneEvent) -> None:
         if self._listener is not None:
             self._listener(told)
 

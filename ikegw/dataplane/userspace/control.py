@@ -32,6 +32,8 @@ class Kind(IntEnum):
     ACTIVATE = 7
     RETIRE = 8
     COUNTS = 9
+    TRAP = 10
+    UNTRAP = 11
     REPLY = 16
     REFUSAL = 17
     EVENT = 18

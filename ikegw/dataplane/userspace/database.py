@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 from heapq import heappop, heappush
 from ipaddress import ip_address
 from typing import Any
@@ -13,10 +12,9 @@ from ikegw.crypto.transforms import BY_NAME, Encryption, Integrity
 from ikegw.dataplane.userspace.carriers import Carrier, SocketName, name_of
 from ikegw.dataplane.userspace.ciphers import opener, sealer, shape_of
 from ikegw.dataplane.userspace.control import Json
-from ikegw.dataplane.userspace.netlink import Address
 from ikegw.dataplane.userspace.policy import OutboundPolicy
 from ikegw.dataplane.userspace.replay import ReplayWindow
-from ikegw.dataplane.userspace.routing import Network, Routing
+from ikegw.dataplane.userspace.routing import Lead, Routing
 from ikegw.dataplane.userspace.sa import Sa, Thresholds
 from ikegw.dataplane.userspace.selectors import Selector
 from ikegw.paths import Endpoint
@@ -46,7 +44,7 @@ class Database:
         self.policies: dict[int, OutboundPolicy[Sa]] = {4: OutboundPolicy(32), 6: OutboundPolicy(128)}
         self._routing, self._mtu, self._carrier_for = routing, mtu, carrier_for
         self._random, self._clock, self._tell, self._changed = random, clock, tell, changed
-        self._undo: dict[int, list[Callable[[], None]]] = {}
+        self._leads: dict[int, Lead] = {}
         self._timers: list[tuple[float, int, Sa, bool]] = []
         self._timer_number = 0
 
@@ -57,14 +55,9 @@ class Database:
         sa = self._made(wanted)
         if sa.spi in self.sas:
             raise Refused(f"{sa.name}: an SA with inbound SPI {sa.spi:08x} is installed already")
-        undo: list[Callable[[], None]] = []
-        try:
-            self._lead(sa, [ip_address(text) for text in wanted["virtual"]], undo)
-        except OSError:
-            _all_of(undo)
-            raise
+        virtual = [ip_address(text) for text in wanted["virtual"]]
+        self._leads[sa.spi] = self._routing.lead(sa.local, sa.remotes, virtual)
         self.sas[sa.spi] = sa
-        self._undo[sa.spi] = undo
         if not wanted["standby"]:
             self._let_send(sa, True)
         self._schedule(sa, wanted["soft_seconds"], wanted["hard_seconds"])
@@ -99,7 +92,7 @@ class Database:
             return {}
         self._let_send(sa, False)
         sa.expired = True
-        _all_of(self._undo.pop(spi))
+        self._leads.pop(spi).undo()
         self._changed()
         return self._counts(sa)
 
@@ -196,26 +189,6 @@ class Database:
                     policy = self.policies[remote.version]
                     (policy.add if sends else policy.remove)(remote, local, sa)
 
-    def _lead(self, sa: Sa, virtual: list[Address], undo: list[Callable[[], None]]) -> None:
-        """Addresses and routes; `undo` gets what takes each back."""
-        for address in virtual:
-            self._routing.add_address(address)
-            undo.append(partial(self._routing.remove_address, address))
-        for network in dict.fromkeys(
-            (selector.version, *prefix) for selector in sa.remotes for prefix in selector.prefixes
-        ):
-            self._routing.add_route(network, self._source(sa, network, virtual))
-            undo.append(partial(self._routing.remove_route, network))
-
-    def _source(self, sa: Sa, network: Network, virtual: list[Address]) -> Address | None:
-        version = network[0]
-        for address in virtual:
-            if address.version == version:
-                return address
-        return self._routing.source_within(
-            [(s.version, s.start, s.end) for s in sa.local if s.version == version]
-        )
-
     def _schedule(self, sa: Sa, soft: float | None, hard: float | None) -> None:
         now = self._clock()
         for seconds, is_hard in ((soft, False), (hard, True)):
@@ -233,17 +206,6 @@ class Database:
             "replays": sa.replays,
             "forgeries": sa.forgeries,
         }
-
-
-def _all_of(undo: list[Callable[[], None]]) -> None:
-    problem: OSError | None = None
-    while undo:
-        try:
-            undo.pop()()
-        except OSError as error:
-            problem = error
-    if problem is not None:
-        raise problem
 
 
 def _or_never(limit: int | None) -> float:

@@ -1,8 +1,11 @@
-"""SAs and endpoints as bodies of requests to the process."""
+"""SAs, traps and endpoints as bodies of requests to the process."""
+
+from ipaddress import ip_address
+from typing import Any
 
 from ikegw.dataplane.userspace.control import Json
 from ikegw.paths import Endpoint
-from ikegw.ports import TunnelSa
+from ikegw.ports import Selectors, TunnelSa
 from ikegw.wire.selectors import TrafficSelector
 
 
@@ -14,6 +17,24 @@ def named(spi: bytes) -> Json:
 def pair(endpoint: Endpoint) -> list[str | int]:
     """An endpoint in a body."""
     return [str(endpoint.address), endpoint.port]
+
+
+def selector_in(body: list[Any]) -> TrafficSelector:
+    """The reverse of a selector in a body."""
+    start, end, protocol, start_port, end_port = body
+    return TrafficSelector(ip_address(start), ip_address(end), protocol, start_port, end_port)
+
+
+def trap_description(
+    name: str, local_selectors: Selectors, remote_selectors: Selectors, quiet_seconds: float
+) -> Json:
+    """The body of a TRAP."""
+    return {
+        "name": name,
+        "local_ts": [_selector(one) for one in local_selectors],
+        "remote_ts": [_selector(one) for one in remote_selectors],
+        "quiet_seconds": quiet_seconds,
+    }
 
 
 def _selector(selector: TrafficSelector) -> list[str | int]:

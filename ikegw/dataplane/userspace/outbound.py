@@ -31,16 +31,24 @@ class OutboundCounts:
     too_big: int = 0
     malformed: int = 0
     expired: int = 0
+    trapped: int = 0
 
 
 class Outbound:
-    """One for the process. `policies` is by IP version; `alarm(sa)` is called when a count has reached an alarm."""
+    """One for the process. `policies` is by IP version; `alarm(sa)` is called when a count has reached an alarm.
+
+    `untaken(inner, packet)` gets each packet that no SA takes, and says whether a trap is for it.
+    """
 
     def __init__(
-        self, tun: int, policies: dict[int, OutboundPolicy[Sa]], alarm: Callable[[Sa], None]
+        self,
+        tun: int,
+        policies: dict[int, OutboundPolicy[Sa]],
+        alarm: Callable[[Sa], None],
+        untaken: Callable[[Inner, memoryview], bool] = lambda inner, packet: False,
     ) -> None:
         self.counts = OutboundCounts()
-        self._tun, self._policies, self._alarm = tun, policies, alarm
+        self._tun, self._policies, self._alarm, self._untaken = tun, policies, alarm, untaken
         self._plain = memoryview(bytearray(HEADROOM + _PACKET + 256 + TAILROOM))
         # The header that the TUN puts in front of a packet falls into the headroom, where nobody minds it.
         self._into = (self._plain[HEADROOM - len(PLAIN) : HEADROOM + _PACKET],)
@@ -104,9 +112,11 @@ class Outbound:
         if inner is None:
             self.counts.malformed += 1
             return None
-        sa = self._policies[inner.version].find(inner.source, inner.destination, inner.protocol, inner.ports)
+        sa = self._found(inner)
         if sa is None:
-            self.counts.no_policy += 1
+            trapped = self._untaken(inner, self._plain[HEADROOM : HEADROOM + inner.length])
+            self.counts.trapped += trapped
+            self.counts.no_policy += not trapped
             return None
         if sa.expired:
             self.counts.expired += 1
@@ -118,6 +128,35 @@ class Outbound:
         if not self._clamped(inner, sa, stop):
             self._remember(inner, sa)
         return sa
+
+    def _found(self, inner: Inner) -> Sa | None:
+        return self._policies[inner.version].find(
+            inner.source, inner.destination, inner.protocol, inner.ports
+        )
+
+    def is_taken(self, inner: Inner) -> bool:
+        """Whether there is an SA for such a packet."""
+        return self._found(inner) is not None
+
+    def send(self, packet: bytes) -> None:
+        """One packet that did not come from the TUN just now."""
+        stop = HEADROOM + len(packet)
+        self._plain[HEADROOM:stop] = packet
+        sa = self._look_at(stop)
+        if sa is None:
+            return
+        is_6 = packet[0] >> 4 == 6
+        tail = (sa.tails6 if is_6 else sa.tails4)[stop & sa.mask]
+        end = stop + len(tail)
+        self._plain[stop:end] = tail
+        sealed = end - HEADROOM + sa.fixed
+        sa.sequence += 1
+        sa.seal(self._plain, HEADROOM, end, self._train, 0, sa.sequence)
+        sa.sent_octets += len(packet)
+        if sa.sequence >= sa.packet_alarm or sa.sent_octets >= sa.octet_alarm:
+            self._alarm(sa)
+        ecn = packet[1] >> 4 & 3 if is_6 else packet[1] & 3
+        sa.carrier.send(self._train[:sealed], sealed, sa.remote, ecn)
 
     def _clamped(self, inner: Inner, sa: Sa, stop: int) -> bool:
         """Whether it is a TCP packet with SYN; its maximum segment size then fits the tunnel."""

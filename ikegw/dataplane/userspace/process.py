@@ -21,6 +21,7 @@ from ikegw.dataplane.userspace.inbound import Inbound
 from ikegw.dataplane.userspace.netlink import AddressChanges, Netlink
 from ikegw.dataplane.userspace.outbound import Outbound
 from ikegw.dataplane.userspace.routing import Routing
+from ikegw.dataplane.userspace.traps import Traps
 from ikegw.dataplane.userspace.tun import Tun
 from ikegw.paths import Endpoint
 
@@ -118,6 +119,12 @@ class Process:
             return {}
         if kind is Kind.COUNTS:
             return self._started.counts() | {"ike_lost": self.lost_ike, "unforeseen": self.unforeseen}
+        if kind is Kind.TRAP:
+            self._started.traps.lay(body)
+            return {}
+        if kind is Kind.UNTRAP:
+            self._started.traps.remove(body["name"])
+            return {}
         return self._asked_of(self._started.database, kind, body)
 
     @staticmethod
@@ -214,9 +221,10 @@ class _Started:
         self._udp: dict[Endpoint, UdpCarrier] = {}
         self._raw: dict[str, RawCarrier] = {}
         self.database = database = Database(
-            routing, mtu, self._carrier_for, process.random, time.monotonic, process.tell, self._forget
+            routing, mtu, self._carrier_for, process.random, time.monotonic, process.tell, self._changed
         )
-        self._outbound = Outbound(tun.descriptor, database.policies, database.alarm)
+        self.traps = traps = Traps(routing, time.monotonic, process.tell)
+        self._outbound = Outbound(tun.descriptor, database.policies, database.alarm, traps.meet)
         self._inbound = Inbound(
             tun.descriptor, database.sas, process.hand_over, database.alarm, database.moved, time.monotonic
         )
@@ -266,8 +274,10 @@ class _Started:
             raise Refused(f"there is no {kind}; there are {have or 'none'}")
         return found
 
-    def _forget(self) -> None:
+    def _changed(self) -> None:
         self._outbound.forget_flows()
+        for packet in self.traps.released(self._outbound.is_taken):
+            self._outbound.send(packet)
 
     def counts(self) -> Json:
         """Packets that were dropped, by reason."""
@@ -283,6 +293,7 @@ class _Started:
         self._changes.drain()
         self._routing.ours = ours = tuple(self._netlink.addresses())
         self._inbound.coalescer.local = frozenset(address.packed for address in ours)
+        self.traps.addresses_changed()
 
     def close(self) -> None:
         """Rules, routes, addresses and the device go."""
