@@ -28,7 +28,7 @@ from ikegw.machines.tracing import state_of, trace
 from ikegw.policy.connections import ChildPolicy
 from ikegw.ports import DataPlaneError, TunnelSa, Usage
 from ikegw.wire.message import Message
-from ikegw.wire.registry import ExchangeType
+from ikegw.wire.registry import ExchangeType, NotifyType
 
 if TYPE_CHECKING:
     from ikegw.ike.sa import IkeSa
@@ -57,7 +57,8 @@ class ChildSa:
     _peers_nonces: tuple[bytes, bytes] | None = field(default=None, init=False, repr=False)
     _backoff: Backoff = field(factory=Backoff, init=False, repr=False)
     _timer: IDelayedCall | None = field(default=None, init=False, repr=False)
-    came_up: Callable[[], None] | None = field(default=None, init=False, repr=False)
+    decided: Callable[[str], None] | None = field(default=None, init=False, repr=False)
+    """Who waits for it: told "" when it is up, or why it never will be."""
 
     _log = Logger()
 
@@ -224,6 +225,8 @@ class ChildSa:
                 outcome.notify, "the peer would not have the CHILD SA; its log says why", by_peer=True
             )
             self.ending = self.ending or f"the peer refused it with {outcome.notify}"
+            if outcome.notify == NotifyType.NO_ADDITIONAL_SAS.name:
+                self.sa.takes_no_more_children = True
             self._lost_or(self.machine.refused)
         else:
             self._disown(asking.spi, outcome.why)
@@ -348,9 +351,12 @@ class ChildSa:
                 tunnel.udp_encapsulated,
             )
         )
-        came_up, self.came_up = self.came_up, None
-        if came_up is not None:
-            came_up()
+        self._tell_decision("")
+
+    def _tell_decision(self, why_not: str) -> None:
+        decided, self.decided = self.decided, None
+        if decided is not None:
+            decided(why_not)
 
     def superseded(self) -> None:
         """Rows C-30, C-22, K-09."""
@@ -372,6 +378,7 @@ class ChildSa:
 
     def gone(self) -> None:
         """Row C-38."""
+        self._tell_decision(self.ending or "it came to nothing")
         self._stop_timer()
         self.sa.asking_children.pop(self, None)
         if self._asking is not None:

@@ -454,8 +454,17 @@ class Gateway:
         policy = sa.connection.child(child)
         if policy is None:
             return fail(NotBegun(f"connection {sa.connection.name} has no child {child}"))
+        if sa.takes_no_more_children:
+            return fail(NotBegun(f"{sa.name}: the peer said that it takes no more children in this IKE SA"))
         made: Deferred[None] = Deferred()
-        sa.phase.create_child(policy, lambda: made.callback(None))
+
+        def decided(why_not: str) -> None:
+            if why_not:
+                made.errback(NotBegun(f"{sa.name}.{child}: {why_not}"))
+            else:
+                made.callback(None)
+
+        sa.phase.create_child(policy, decided)
         return made
 
     def rekey(self, sa_number: int) -> None:

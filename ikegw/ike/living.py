@@ -163,10 +163,10 @@ class Living:
         """The answer to what is in the slot."""
         self.slot.answer(message)
 
-    def create_child(self, policy: ChildPolicy, came_up: Callable[[], None] | None = None) -> ChildSa:
+    def create_child(self, policy: ChildPolicy, decided: Callable[[str], None] | None = None) -> ChildSa:
         """MSG_CHILD_CREATE (row C-02)."""
         child = ChildSa(self.sa, policy)
-        child.came_up = came_up
+        child.decided = decided
         child.machine.create()
         return child
 

@@ -153,6 +153,9 @@ class IkeSa:
     initiator_of_session: bool = field(init=False)
     """Did we begin the first of the line, before any rekeying? Then addresses were lent to us, not by us."""
 
+    takes_no_more_children: bool = field(default=False, init=False)
+    """Did the peer say NO_ADDITIONAL_SAS (row C-08)? Then we ask for none in this IKE SA again."""
+
     peer_lost: bool = field(default=False, init=False)
     opened_from: Endpoint | None = field(default=None, init=False)
     """Where a half-open responder's peer began from."""

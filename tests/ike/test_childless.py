@@ -59,3 +59,19 @@ def test_the_gateway_says_that_it_knows():
     pair.world.run(0.1)
     assert decode_message(pair.world.wire.history[1].octets).notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)
     assert GATEWAY.children
+
+
+def test_C_08_a_peer_that_takes_no_more_children_is_not_asked_again(monkeypatch):
+    monkeypatch.setattr("ikegw.ike.serving.MAX_CHILDREN", 1)
+    pair, reasons = make_pair(), []
+    pair.client.gateway.initiate("home")
+    pair.world.run(0.1)
+    for _ in range(2):
+        pair.client.gateway.create_child(1, "net").addErrback(
+            lambda why: reasons.append(why.getErrorMessage())
+        )
+        pair.world.run(1.0)
+    assert pair.client.states("child net").count("SA_CREATE_WAIT") == 1
+    assert "NO_ADDITIONAL_SAS" in reasons[0]
+    assert "takes no more children" in reasons[1]
+    assert len(pair.client.plane.spis.taken) == 1
