@@ -1,4 +1,4 @@
-"""What the first 28 octets of a datagram say, before anything is kept, parsed or decrypted (RFC 7296 §3.1).
+"""What the first 28 octets of a datagram say, before anything is kept, parsed or decrypted (RFC 7296 §3.1; row L-01).
 
 This runs for every datagram of every stranger, so it makes one `unpack` and a few comparisons. What it lets through
 is shaped like an IKEv2 message; whether it is one, `ikegw.wire` says.

@@ -1,4 +1,4 @@
-"""Stateless cookies (RFC 7296 §2.6): a stranger proves that it receives what we send to its address.
+"""Stateless cookies (RFC 7296 §2.6): a stranger proves that it receives what we send to its address (row L-05).
 
 A cookie is one octet, the number of the secret, and 16 octets of keyed BLAKE2b (RFC 7693) over SPIi, the source
 address and Ni: nothing of the SA or KE payload, so that it holds when the initiator repeats its request with another

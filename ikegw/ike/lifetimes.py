@@ -23,6 +23,9 @@ SOONEST = 0.5
 DOUBT_SECONDS = 10.0
 """A peer heard so lately lives, whatever an unprotected notify says."""
 
+SHORTEST_LIFETIME = 10
+"""Seconds that a peer is given at least to authenticate anew."""
+
 _TIMERS = ("dpd", "rekey", "over", "reauth")
 
 
@@ -65,7 +68,7 @@ class Lifetimes:
 
     def _jittered(self, seconds: float) -> float:
         spread = int.from_bytes(self.sa.surroundings.random(2), "big") / 65535
-        return max(seconds - self.sa.connection.jitter * spread, 0.0)
+        return seconds - spread * self.sa.connection.jitter_of(seconds)
 
     # ------------------------------------------------------------ liveness (row Q-08)
 
@@ -137,7 +140,9 @@ class Lifetimes:
             self.end("its authentication is over, and the peer did not renew it")
             return
         self._told = True
-        left = max(round(self.sa.connection.hard_seconds - self.sa.connection.reauth_seconds), 10)
+        connection = self.sa.connection
+        over = connection.reauth_seconds * 0.1 if connection.over_seconds is None else connection.over_seconds
+        left = max(round(over), SHORTEST_LIFETIME)
         self._reauth_at = self.sa.surroundings.clock.seconds() + left
         self._start_reauth()
         lifetime = Notify(NotifyType.AUTH_LIFETIME, left.to_bytes(4, "big"))

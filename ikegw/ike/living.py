@@ -35,7 +35,7 @@ class Living:
 
     serves: ClassVar[frozenset[ExchangeType]] = frozenset(
         (ExchangeType.CREATE_CHILD_SA, ExchangeType.INFORMATIONAL)
-    )
+    )  # and so neither IKE_SA_INIT nor IKE_AUTH (row P-12)
     sa: IkeSa = field(repr=False)
     machine: Mature = field(init=False, repr=False)
     lifetimes: Lifetimes = field(init=False, repr=False)

@@ -1,7 +1,7 @@
 """IKE over UDP: `ports.Transport`, and the way in.
 
 On NAT-T sockets four zero octets, the non-ESP marker, stand before an IKE message, and ESP and one-octet keepalives
-share the port (RFC 3948 §2). Where a data plane process reads the NAT-T sockets, we only send on them.
+share the port (RFC 3948 §2; row L-07). Where a data plane process reads the NAT-T sockets, we only send on them.
 """
 
 import errno

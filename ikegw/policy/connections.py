@@ -244,12 +244,9 @@ class Connection:
         longest = max(self.rekey_seconds, self.reauth_seconds)
         return longest * 1.1 if self.over_seconds is None else longest + self.over_seconds
 
-    @property
-    def jitter(self) -> float:
-        """The most seconds that rekeying or re-authentication may start early."""
-        if self.jitter_seconds is not None:
-            return self.jitter_seconds
-        return (self.rekey_seconds or self.reauth_seconds) * 0.1
+    def jitter_of(self, seconds: float) -> float:
+        """The most seconds that what is due after `seconds` may start early: never so much that it were due at once."""
+        return seconds * 0.1 if self.jitter_seconds is None else min(self.jitter_seconds, seconds * 0.5)
 
     def child(self, name: str) -> ChildPolicy | None:
         """The child of that name."""

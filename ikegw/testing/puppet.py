@@ -11,7 +11,7 @@ from ikegw.paths import Path
 from ikegw.testing.pair import Pair
 from ikegw.testing.wire import Datagram
 from ikegw.testing.world import Host
-from ikegw.wire.message import Header, Message, Payload
+from ikegw.wire.message import Header, Message, Payload, decode_header
 from ikegw.wire.registry import ExchangeType
 
 Answer = Sequence[Payload] | None
@@ -48,6 +48,8 @@ class Puppet:
         return [] if datagram.path.local.address == self.host.address else [datagram]
 
     def _received(self, path: Path, octets: bytes) -> None:
+        if decode_header(octets)[0].exchange is ExchangeType.IKE_SA_INIT:
+            return
         message = self.channel.open(octets)
         self.heard.append(message)
         if message.header.is_response:

@@ -3,6 +3,7 @@
 from ipaddress import ip_address, ip_network
 
 import pytest
+from attrs import evolve
 
 from ikegw.policy.connections import (
     AuthKind,
@@ -119,7 +120,8 @@ def test_lifetimes_fall_back_to_ten_percent() -> None:
     assert ChildPolicy("net", rekey_seconds=0).hard_seconds == 0
     assert ChildPolicy("net", life_seconds=5000, jitter_seconds=1).hard_seconds == 5000
     ours = connection("x")
-    assert (ours.hard_seconds, ours.jitter) == (pytest.approx(15840), pytest.approx(1440))
+    assert (ours.hard_seconds, ours.jitter_of(14400)) == (pytest.approx(15840), pytest.approx(1440))
+    assert evolve(ours, jitter_seconds=1440.0).jitter_of(100) == 50  # not due at once
     assert (child.proposals, ours.proposals) == (DEFAULT_ESP, DEFAULT_IKE)
 
 
