@@ -11,12 +11,13 @@ from ikegw.crypto.suites import IkeSuite
 from ikegw.events import AuthFailed, AuthFailure, Refused
 from ikegw.ike import nat
 from ikegw.ike.channel import Channel
+from ikegw.ike.conversation import refusal_of
 from ikegw.ike.finalizing import Finalizing
 from ikegw.ike.fragmentation import agreed, announcement
 from ikegw.ike.greeting import CHILDLESS, NONCE_OCTETS, hash_algorithms, hashes_of, nonce_is_sound
 from ikegw.ike.living import Living
 from ikegw.ike.opening import Opening
-from ikegw.ike.sa import IkeSa, refusal_of
+from ikegw.ike.sa import IkeSa
 from ikegw.machines.responder import Responder, ResponderMachine
 from ikegw.policy.connections import AuthKind, Connection, for_identities
 from ikegw.policy.identities import display

@@ -1,0 +1,82 @@
+"""What an IKE SA, its phases, its CHILD SAs and the gateway's table are to each other."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from twisted.internet.defer import Deferred
+
+from ikegw.events import SaName
+from ikegw.ike.channel import Channel
+from ikegw.ike.slot import Answered
+from ikegw.ike.window import Datagrams
+from ikegw.policy.connections import ChildPolicy
+from ikegw.wire.errors import ParseError
+from ikegw.wire.message import Message, Payload
+from ikegw.wire.registry import ExchangeType
+
+if TYPE_CHECKING:
+    from ikegw.ike.child import ChildSa
+    from ikegw.ike.sa import IkeSa
+
+
+class Phase(Protocol):
+    """What drives the machine that the IKE SA is in at present."""
+
+    machine: Any
+    serves: ClassVar[frozenset[ExchangeType]]
+    """The exchanges whose requests are looked at (the table of §9); all others are dropped unopened (row RE-15)."""
+
+    def request(self, message: Message) -> None:
+        """Act on an authentic request of the peer, new in the window and of a shape that its exchange allows."""
+
+    def response(self, message: Message, octets: bytes) -> None:
+        """Act on the answer to our outstanding request."""
+
+    def malformed(self, error: ParseError) -> None:
+        """Answer an authentic request that cannot be read."""
+
+    def timeout(self) -> None:
+        """Our request was never answered."""
+
+    def told_to_end(self, reason: str) -> None:
+        """MSG_IKE_TERMINATE."""
+
+
+class EstablishedPhase(Phase, Protocol):
+    """The phase in which there are CHILD SAs, as these see it."""
+
+    def await_slot(self, child: "ChildSa") -> None:
+        """A child has something to ask; it will be told `slot_free`."""
+
+    def leave_queue(self, child: "ChildSa") -> None:
+        """A child has nothing more to ask."""
+
+    def release_slot(self) -> None:
+        """Whoever held the slot is through."""
+
+    def send(self, exchange: ExchangeType, payloads: Sequence[Payload], answered: Answered) -> None:
+        """Ask the peer, holding the slot; `answered` releases it, or asks again."""
+
+    def send_delete(self, inbound_spi: bytes, answered: Answered) -> None:
+        """Tell the peer that a child ends, holding the slot likewise."""
+
+    def create_child(self, policy: ChildPolicy) -> "ChildSa":
+        """MSG_CHILD_CREATE (row C-02)."""
+
+
+class Table(Protocol):
+    """The gateway, as an IKE SA sees it."""
+
+    def established(self, sa: "IkeSa", initial_contact: bool) -> None:
+        """It is mature; `initial_contact`: and the peer says that it has no other."""
+
+    def succeed(
+        self, old: "IkeSa", spis: tuple[bytes, bytes], channel: Channel, *, initiator: bool
+    ) -> "IkeSa":
+        """A new IKE SA for rekeying `old`, mature, with nothing of the old one yet; `spis` are (SPIi, SPIr)."""
+
+    def reauthenticate(self, sa: "IkeSa") -> Deferred[SaName]:
+        """Begin a new IKE SA with the same peer; fires when it is mature."""
+
+    def forget(self, sa: "IkeSa", last_answer: Datagrams) -> None:
+        """It ended; the answer sent last stays known for a while."""
