@@ -1,0 +1,36 @@
+"""docs/state-machines.md, docs/rows.md and the drawings are what the code says, and no row is without code or test."""
+
+from pathlib import Path
+
+import pytest
+
+from ikegw.machines.drawing import FIGURES, Figure, dot
+from ikegw.testing.pages import DOCS, texts
+from ikegw.testing.rows import named_in, read
+
+
+@pytest.mark.parametrize("file", texts(), ids=lambda file: file.name)
+def test_a_page_is_the_one_that_the_code_writes(file: Path) -> None:
+    assert file.exists(), "run: script/machines"
+    assert file.read_text() == texts()[file], f"{file.name} is not what the code says; run: script/machines"
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+def test_a_drawing_shows_every_transition(figure: Figure) -> None:
+    drawn = dot(figure)
+    assert (DOCS / "machines" / f"{figure.name}.svg").exists(), "run: script/machines"
+    for row in figure.rows:
+        assert row.rows, f"{row.state} upon {row.cause} has no row"
+        assert row.summary.endswith("."), f"{row.state} upon {row.cause} does not say what happens"
+        assert f"{row.cause} <FONT" in drawn
+        assert row.following in drawn
+
+
+def test_no_row_is_without_code_or_test() -> None:
+    assert read().lacking() == []
+
+
+def test_ranges_name_what_is_between() -> None:
+    assert list(named_in("rows R-15, RE-16 and D-01 … D-03; not SP-256, nor 2026-11-23")) == [
+        "R-15", "RE-16", "D-01", "D-03", "D-02",
+    ]  # fmt: skip
