@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 GUARD_SECONDS = 30.0
 """How long a peer that rekeyed has to delete what it replaced (§10)."""
 
+REDUNDANT = "redundant: both ends rekeyed at once"
+"""Why the one ends that neither end will use."""
+
 LINGER_SECONDS = 5.0
 """How long packets under way are still received on what was replaced."""
 
@@ -307,15 +310,23 @@ class ChildSa:
         """Rows C-23, K-05 and K-09: our rekeying is through; `standby`: but the peer's survives."""
         self.ending = self.ending or "rekeyed"
         if standby:
-            child.remove("redundant: both ends rekeyed at once")
+            child.remove(REDUNDANT)
             self._yield()
             return
-        self.successor = child
+        rival, self.successor = self.successor, child
+        if rival is not None:
+            rival._lost_to(child)
         self._tell_rekeyed(child)
         if self._carried:
             self.machine.rekeyed()
         else:
             self.machine.rekeyed_meanwhile_gone()
+
+    def _lost_to(self, survivor: "ChildSa") -> None:
+        """Row K-09: the peer's rekeying made it, and ours survives: the peer is to delete it, and nobody rekeys it."""
+        if self.state in ("SA_MATURE", "SA_REKEY"):
+            self.successor, self.ending = survivor, self.ending or REDUNDANT
+            self.machine.superseded()
 
     def _tell_rekeyed(self, child: "ChildSa") -> None:
         self.sa.surroundings.publish(

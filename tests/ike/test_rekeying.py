@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from ikegw.events import ChildDown, ChildRekeyed, ChildUp, IkeDown, IkeRekeyed
-from ikegw.ike.child import ChildSa
+from ikegw.ike.child import REDUNDANT, ChildSa
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.slot import Intent
 from ikegw.policy.proposals import parse_offer
@@ -330,6 +330,29 @@ def test_K_02_K_09_both_rekey_the_same_child(order, pfs):
     in_agreement(pair)
     assert flow.lost == 0
     both_were_told_once(pair)
+
+
+def test_K_09_the_peer_s_redundant_child_is_not_rekeyed_and_not_kept_for_ever():
+    """It lived on as if it were a tunnel of its own, unless the peer deleted it."""
+    pair = connected()
+    mail = Mail(pair)
+    rekey_child(pair.client)
+    rekey_child(pair.gateway)
+    for _ in range(4):  # two requests, two answers; the DELETEs stay held
+        pair.world.wire.deliver(mail.held.pop(0))
+    ((winner, rival),) = [
+        (host, child)
+        for host in (pair.client, pair.gateway)
+        for child in sa_of(host).children.values()
+        if child.ending == REDUNDANT and child.state == "SA_MATURE"
+    ]
+    rival.soft_expired()
+    assert rival.state == "SA_MATURE"
+    assert rival.successor is not None
+    assert rival._timer is not None
+    mail.release()
+    in_agreement(pair)
+    assert REDUNDANT in [down.reason for down in winner.heard(ChildDown)]
 
 
 @ORDERS
