@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attrs import define, field, frozen
+from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList, fail
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -10,16 +10,14 @@ from twisted.python.failure import Failure
 
 from ikegw.auth.authenticator import Authenticator
 from ikegw.events import Dropped, Publish, SaName
-from ikegw.gate.admission import Admission, Answer, Challenge
+from ikegw.gate.admission import Admission
 from ikegw.gate.answers import notify_datagram
-from ikegw.gate.classify import Drop, ForSa, Hint, Opening, TooNew, Why, classify
 from ikegw.ike.channel import Channel
-from ikegw.ike.configuration import addresses_of
 from ikegw.ike.departed import Departed
-from ikegw.ike.fragmentation import is_later_fragment
 from ikegw.ike.initiating import Initiating
+from ikegw.ike.listing import Row, row_of
 from ikegw.ike.living import Living
-from ikegw.ike.negotiation import show
+from ikegw.ike.reception import Reception
 from ikegw.ike.responding import Responding
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.slot import Intent
@@ -27,13 +25,11 @@ from ikegw.ike.surroundings import Surroundings
 from ikegw.ike.window import Datagrams
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.connections import ChildPolicy, Connection, DpdAction, StartAction, Unique, for_addresses
-from ikegw.policy.identities import Normal, display, normal
+from ikegw.policy.identities import Normal, normal
 from ikegw.ports import Addresses, DataPlane, DataPlaneEvent, HardExpired, Random, SoftExpired, Transport
-from ikegw.wire.errors import ParseError
 from ikegw.wire.key_exchange import KeyExchange
-from ikegw.wire.message import Message, decode_header, decode_message
+from ikegw.wire.message import Message
 from ikegw.wire.registry import NotifyType
-from ikegw.wire.shapes import shape_of
 
 SHUTDOWN_SECONDS = 4.0
 """How long answers to our DELETEs are waited for when the gateway stops."""
@@ -41,22 +37,6 @@ SHUTDOWN_SECONDS = 4.0
 
 class NotBegun(Exception):
     """An IKE SA could not be begun or did not come up; the text says why."""
-
-
-@frozen
-class Row:
-    """One IKE SA as the table of SAs shows it; `children` are (name, state, inbound SPI, suite, local, remote)."""
-
-    name: SaName
-    state: str
-    initiator: bool
-    path: Path
-    local: str
-    remote: str
-    suite: str
-    up_since: float | None
-    addresses: tuple[str, ...]
-    children: tuple[tuple[str, str, bytes, str, str, str], ...]
 
 
 @define(eq=False)
@@ -80,6 +60,8 @@ class Gateway:
     _numbers: int = field(default=0, init=False)
     _stopping: bool = field(default=False, init=False)
 
+    _reception: Reception = field(init=False, repr=False)
+
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
@@ -91,6 +73,17 @@ class Gateway:
             self.addresses,
             self.authenticator,
             self.publish,
+        )
+        self._reception = Reception(
+            self.clock,
+            self.transport,
+            self.admission,
+            self.publish,
+            self._by_spi,
+            self._half_open,
+            self._departed,
+            self._respond,
+            lambda: self._stopping,
         )
 
     # ------------------------------------------------------------ life
@@ -138,120 +131,9 @@ class Gateway:
         for sa in tuple(self._by_spi.values()):
             sa.end()
 
-    # ------------------------------------------------------------ datagrams
-
     def datagram_received(self, path: Path, octets: bytes) -> None:
         """One IKE message as it came, without a non-ESP marker. Whatever it is, nothing is raised."""
-        try:
-            self._receive(path, octets)
-        except Exception:  # noqa: BLE001 - one peer's datagram must never stop the gateway
-            self._log.failure("internal error at a datagram from {remote}", remote=str(path.remote))
-
-    def _receive(self, path: Path, octets: bytes) -> None:
-        verdict = classify(octets)
-        if isinstance(verdict, ForSa):
-            self._for_sa(verdict, path, octets)
-        elif isinstance(verdict, Opening):
-            self._opening(verdict, path, octets)
-        elif isinstance(verdict, Hint):
-            self._hint(verdict, path)
-        elif isinstance(verdict, TooNew):
-            self._send_or_drop(self.admission.too_new_raw(octets, path, self.clock.seconds()), path)
-        else:
-            self.publish(Dropped(path, verdict.reason))
-
-    def _hint(self, verdict: Hint, path: Path) -> None:
-        """Row L-08: what anyone could have sent changes nothing, but the peer may be asked whether it lives."""
-        self.publish(Dropped(path, Why.UNPROTECTED))
-        sa = self._by_spi.get(verdict.spi)
-        if sa is not None and sa.path.remote == path.remote and isinstance(sa.phase, Living):
-            sa.phase.lifetimes.doubt()
-
-    def _send_or_drop(self, answer: bytes | Drop, path: Path) -> None:
-        if isinstance(answer, Drop):
-            self.publish(Dropped(path, answer.reason))
-        else:
-            self.transport.send(path, answer)
-
-    def _for_sa(self, verdict: ForSa, path: Path, octets: bytes) -> None:
-        sa = self._by_spi.get(verdict.spi)
-        header, _, _ = decode_header(octets)
-        if sa is None:
-            self._for_nobody(verdict, path, octets, header.message_id)
-        elif header.from_initiator is sa.initiator:
-            self.publish(Dropped(path, Why.WRONG_FLAGS))
-        elif not sa.has_keys and isinstance(sa.phase, Initiating) and header.is_response:
-            self._opened(sa, sa.phase, path, octets)
-        else:
-            sa.receive(path, header, octets)
-
-    def _for_nobody(self, verdict: ForSa, path: Path, octets: bytes, message_id: int) -> None:
-        now = self.clock.seconds()
-        if verdict.is_response or is_later_fragment(octets):
-            self.publish(Dropped(path, Why.UNKNOWN_SPI))
-            return
-        stored = self._departed.answer_to(verdict.spi, message_id, now)
-        if stored:
-            for datagram in stored:
-                self.transport.send(path, datagram)
-        else:
-            self._send_or_drop(self.admission.unknown_spi_raw(octets, path, now), path)
-
-    def _opened(self, sa: IkeSa, phase: Initiating, path: Path, octets: bytes) -> None:
-        try:
-            message = decode_message(octets)
-        except ParseError as error:
-            self.publish(Dropped(path, Why.MALFORMED, str(error)))
-            return
-        phase.opened(message, octets)
-
-    # ------------------------------------------------------------ rows D-01 … D-08
-
-    def _opening(self, verdict: Opening, path: Path, octets: bytes) -> None:
-        half_open = self._half_open.get((verdict.initiator_spi, path.remote))
-        if half_open is not None:
-            if not half_open.repeat_opening(path, octets):
-                self.publish(Dropped(path, "other-opening"))
-            return
-        if self._stopping:
-            return
-        now = self.clock.seconds()
-        full = self.admission.refused(path)
-        if full is not None:
-            self.publish(Dropped(path, full.reason))
-            return
-        challenge = self.admission.challenge_raw(octets, path, now)
-        if challenge is not None:
-            self.transport.send(path, challenge)
-            return
-        self._judge(path, octets, now)
-
-    def _judge(self, path: Path, octets: bytes, now: float) -> None:
-        try:
-            message = decode_message(octets)
-            shape_of(message)
-        except ParseError as error:
-            self._unreadable(error, path, octets, now)
-            return
-        judgement = self.admission.judge(message, path, now)
-        if isinstance(judgement, Drop):
-            self.publish(Dropped(path, judgement.reason))
-        elif isinstance(judgement, Challenge):
-            self.transport.send(path, notify_datagram(octets, NotifyType.COOKIE, judgement.cookie))
-        elif isinstance(judgement, Answer):
-            self.transport.send(path, notify_datagram(octets, judgement.notify.type, judgement.notify.data))
-        else:
-            self._respond(message, path, octets)
-
-    def _unreadable(self, error: ParseError, path: Path, octets: bytes, now: float) -> None:
-        if error.unsupported_critical is None:
-            self.publish(Dropped(path, Why.MALFORMED, str(error)))
-            return
-        answer = self.admission.unsupported_critical(error.unsupported_critical, path, now)
-        if isinstance(answer, Drop):
-            self.publish(Dropped(path, answer.reason))
-        else:
-            self.transport.send(path, notify_datagram(octets, answer.notify.type, answer.notify.data))
+        self._reception.datagram_received(path, octets)
 
     def _respond(self, message: Message, path: Path, octets: bytes) -> None:
         candidates = for_addresses(self.connections, path.local.address, path.remote.address)
@@ -372,7 +254,7 @@ class Gateway:
 
     def listing(self) -> list[Row]:
         """The table of SAs, oldest first."""
-        return [_row(sa) for sa in self._by_spi.values()]
+        return [row_of(sa) for sa in self._by_spi.values()]
 
     @property
     def half_open_total(self) -> int:
@@ -501,28 +383,3 @@ def _watch(ended: Deferred[None]) -> Deferred[None]:
 def _peer_key(sa: IkeSa) -> tuple[str, Normal]:
     """Whose it is: every login looks for the others of its peer, and there may be thousands of other peers."""
     return sa.connection.name, normal(sa.peer)
-
-
-def _row(sa: IkeSa) -> Row:
-    return Row(
-        sa.name,
-        sa.state,
-        sa.initiator,
-        sa.path,
-        display(sa.local_identity),
-        "" if sa.remote_identity is None else display(sa.remote_identity),
-        str(sa.channel.suite) if sa.has_keys else "",
-        sa.up_since,
-        tuple(map(str, addresses_of(sa.lease))),
-        tuple(
-            (
-                child.policy.name,
-                child.state,
-                spi,
-                str(child.tunnel.suite),
-                " ".join(map(show, child.tunnel.local_selectors)),
-                " ".join(map(show, child.tunnel.remote_selectors)),
-            )
-            for spi, child in sa.children.items()
-        ),
-    )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from twisted.internet.defer import Deferred, DeferredList
 
-from ikegw.ike.gateway import Row
+from ikegw.ike.listing import Row
 from ikegw.ports import Usage
 from ikegw.service.assembly import Assembled
 from ikegw.service.lines import megabytes
