@@ -286,7 +286,7 @@ class ChildSa:
             udp_encapsulated=sa.udp_encapsulated,
             spis=(asking.spi, made.peer_spi),
             selectors=(made.local_selectors, made.remote_selectors),
-            virtual=() if self._tunnel is None else self._tunnel.virtual,
+            virtual=sa.virtual,
             shared=made.shared,
             random=sa.surroundings.random,
             standby=standby,
@@ -377,9 +377,18 @@ class ChildSa:
         """Row C-27: soft limits are told once, so nothing brings it about again."""
 
     def begin_anew(self) -> None:
-        """Row C-25."""
-        if self.successor is None:
+        """Row C-25; not if there is another for the same traffic, or two would stand for it for ever."""
+        if self.successor is None and not any(self._is_like(child) for child in self.sa.children.values()):
             self.sa.established.create_child(self.policy)
+
+    def _is_like(self, other: "ChildSa") -> bool:
+        mine, others = self.tunnel, other.tunnel
+        return (
+            other is not self
+            and other.state != "SA_REMOVE"
+            and mine.local_selectors == others.local_selectors
+            and mine.remote_selectors == others.remote_selectors
+        )
 
     def stop_carrying(self) -> None:
         """Row K-05."""

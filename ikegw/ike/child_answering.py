@@ -101,7 +101,7 @@ class ChildAnswering:
             udp_encapsulated=sa.udp_encapsulated,
             spis=(spi, agreed.chosen.spi),
             selectors=(agreed.local_selectors, agreed.remote_selectors),
-            virtual=() if self.replaced is None else self.replaced.tunnel.virtual,
+            virtual=sa.virtual,
             shared=self._shared,
             random=sa.surroundings.random,
             # The peer cannot receive on it before our answer is there: what it replaces goes on sending (RFC 7296 §2.8).
@@ -141,9 +141,17 @@ class ChildAnswering:
         self.sa.tell_refused(error.notify.type.name, error.detail)
 
 
+_BEING_MADE = ("SA_CREATE_WAIT", "SA_REKEY_WAIT")
+
+
 def replaced_child(sa: IkeSa, rekey: Notify) -> ChildSa:
     """The CHILD SA that N(REKEY_SA) names by the peer's inbound SPI. NoChild: rows K-01 and K-03."""
     child = next((one for one in sa.children.values() if one.tunnel.outbound_spi == rekey.spi), None)
+    if child is None and any(
+        one.state in _BEING_MADE for one in (*sa.asking_children, *sa.children.values())
+    ):
+        why = "the peer wants to rekey a CHILD SA that is not here, or not yet: the answer that names it may be late"
+        raise NoChild(Notify(NotifyType.TEMPORARY_FAILURE), why)
     if child is None or rekey.protocol is not ProtocolId.ESP:
         notify = Notify(NotifyType.CHILD_SA_NOT_FOUND, b"", rekey.protocol, rekey.spi)
         raise NoChild(notify, f"the peer wants to rekey a CHILD SA {rekey.spi.hex()} that is not here")

@@ -102,11 +102,13 @@ class Gateway:
             begun = self.initiate(connection.name, wanted[0].name)
             begun.addCallback(self._create_others, wanted[1:]).addErrback(self._not_begun, connection.name)
 
-    def _create_others(self, name: SaName, wanted: Sequence[ChildPolicy]) -> SaName:
-        """IKE_AUTH makes one child; the others are made in the IKE SA that it made."""
-        for policy in wanted:
+    def _create_others(self, name: SaName, wanted: Sequence[ChildPolicy]) -> Deferred[SaName]:
+        """IKE_AUTH makes one child; the others are made in the IKE SA that it made. Fires when each is up or refused."""
+        made = [
             self.create_child(name.number, policy.name).addErrback(self._not_begun, name.connection)
-        return name
+            for policy in wanted
+        ]
+        return DeferredList(made).addCallback(lambda _: name)
 
     def _not_begun(self, failure: Failure, name: str) -> None:
         self._log.error("{name}: {reason}", name=name, reason=failure.getErrorMessage())
@@ -193,6 +195,8 @@ class Gateway:
     def reauthenticate(self, sa: IkeSa) -> Deferred[SaName]:
         """See `Table`: make before break (RFC 7296 §2.8.3)."""
         wanted = list({child.policy.name: child.policy for child in sa.children.values()}.values())
+        if not wanted and sa.connection.virtual:
+            wanted = list(sa.connection.children[:1])  # addresses are asked for together with a child
         source = self.transport.source(sa.path.remote.address, sa.path.local.address)
         if source is None:
             return fail(NotBegun(f"{sa.name}: we listen on {sa.path.local.address} no more"))
@@ -211,11 +215,18 @@ class Gateway:
             self._restart(sa)
 
     def _restart(self, sa: IkeSa) -> None:
-        """Row Q-25: the peer is dead, and some of its children are to come back by themselves."""
-        if sa.may_reauthenticate and sa.connection in self.connections:
+        """Row Q-25: the peer is dead, and some of its children are to come back by themselves, unless they have already."""
+        if sa.may_reauthenticate and sa.connection in self.connections and not self._begun(sa.connection):
             self._begin(
                 sa.connection, [one for one in sa.connection.children if one.dpd is DpdAction.RESTART]
             )
+
+    def _begun(self, connection: Connection) -> bool:
+        """Is there an IKE SA of a connection that we began, or are beginning, and that does not end?"""
+        return any(
+            sa.initiator_of_session and sa.connection == connection and sa.state != "SM_DYING"
+            for sa in self._by_spi.values()
+        )
 
     def _close_half(self, sa: IkeSa) -> None:
         remote, sa.opened_from = sa.opened_from, None
@@ -329,7 +340,7 @@ class Gateway:
         return next((one for one in numbered if one.successor is None), None)
 
     def create_child(self, sa_number: int, child: str) -> Deferred[None]:
-        """MSG_CHILD_CREATE: another child in an IKE SA that is up; fires when it is installed."""
+        """MSG_CHILD_CREATE: another child in an IKE SA that is up; fires when it is installed, or fails with NotBegun."""
         sa = self._numbered(sa_number)
         if sa is None or not isinstance(sa.phase, Living):
             return fail(NotBegun(f"there is no established IKE SA {sa_number}"))

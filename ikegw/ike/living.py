@@ -1,7 +1,7 @@
 """Driving Figure 6: an established IKE SA acts on one message at a time, until it is deleted. Figure 7 is in `serving`."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 from attrs import define, field
 
@@ -44,6 +44,7 @@ class Living:
     _made: IkeMade | None = field(default=None, init=False, repr=False)
     _rival: IkeMade | None = field(default=None, init=False, repr=False)
     _backoff: Backoff = field(factory=Backoff, init=False, repr=False)
+    _reauthenticating: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.slot = Slot(self._may, self._let)
@@ -125,6 +126,8 @@ class Living:
                 self.machine.dpd()
             else:
                 self.slot.pump()
+        elif waiting is Intent.REAUTH and self._reauthenticating:
+            self.slot.pump()
         elif waiting is Intent.REAUTH and not self.sa.may_reauthenticate:
             self.machine.reauth_by_peer()
         else:
@@ -133,8 +136,8 @@ class Living:
     @property
     def children_under_way(self) -> bool:
         """Is a child of ours in SA_CREATE_WAIT, SA_REKEY_WAIT or SA_REMOVE (rows Q-01, K-07)?"""
-        queued = [one for one in self.slot.queue if isinstance(one, ChildSa)]
-        return any(child.state in UNDER_WAY for child in (*self.sa.children.values(), *queued)) or (
+        children = (*self.sa.children.values(), *self.sa.asking_children)
+        return any(child.state in UNDER_WAY for child in children) or (
             self.slot.held and self.sa.state == "SM_MATURE"
         )
 
@@ -252,10 +255,9 @@ class Living:
         heir = new.phase
         if not isinstance(heir, Living):
             raise AssertionError(f"{new.name} is made to take over, and is not established")
+        heir._reauthenticating = self._reauthenticating
         heir.lifetimes.start(self.lifetimes)
         for each in waiting:
-            if isinstance(each, ChildSa):
-                each.sa = new
             if each is not Intent.REKEY:
                 heir.slot.post(each)
 
@@ -295,15 +297,32 @@ class Living:
         self.machine.crl_updated()
 
     def begin_reauthentication(self) -> None:
-        """Row Q-16."""
+        """Row Q-16. The peer may rekey this IKE SA meanwhile: then it is its successor that the new one replaces."""
+        self._reauthenticating = True
         began = self.sa.table.reauthenticate(self.sa)
-        self.sa.wait_for(
-            began, lambda name: self._reauthenticated(), Exception, lambda error: self.machine.reauth_failed()
-        )
+        began.addCallbacks(
+            lambda name: self._newest._reauthentication_over(worked=True),
+            lambda failure: self._newest._reauthentication_over(worked=False),
+        ).addErrback(self.sa.broke)
 
-    def _reauthenticated(self) -> None:
-        self.sa.ending = self.sa.ending or "re-authenticated"
-        self.machine.reauthenticated()
+    @property
+    def _newest(self) -> "Living":
+        """What this IKE SA has become by rekeying."""
+        sa = self.sa
+        while sa.successor is not None:
+            sa = sa.successor
+        return cast("Living", sa.phase)
+
+    def _reauthentication_over(self, *, worked: bool) -> None:
+        self._reauthenticating = False
+        if worked:
+            self.sa.ending = self.sa.ending or "re-authenticated"
+        if self.sa.state == "SM_REAUTH":
+            (self.machine.reauthenticated if worked else self.machine.reauth_failed)()
+        elif worked:
+            self.machine.terminate()
+        elif not self.sa.ended.called:
+            self.retry_reauthentication()
 
     def retry_reauthentication(self) -> None:
         """Row Q-18."""
@@ -354,8 +373,8 @@ class Living:
         self.send(ExchangeType.INFORMATIONAL, (payload,), lambda message: self.machine.delete_answered())
 
     def timeout(self) -> None:
-        """Rows Q-25, Q-27."""
-        self.sa.peer_lost = True
+        """Rows Q-25, Q-27; that a DELETE stays unanswered is no loss of what was wanted."""
+        self.sa.peer_lost = self.sa.state != "SM_DYING"
         self.machine.timeout()
 
     def dead(self) -> None:

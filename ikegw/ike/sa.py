@@ -144,6 +144,11 @@ class IkeSa(Conversation):
         return resolve(child.policy.local_selectors, mine), resolve(child.policy.remote_selectors, peers)
 
     @property
+    def virtual(self) -> tuple[Address, ...]:
+        """The addresses that were lent to us: every CHILD SA of ours carries them."""
+        return addresses_of(self.lease) if self.initiator_of_session else ()
+
+    @property
     def dynamic_addresses(self) -> tuple[tuple[Address, ...], tuple[Address, ...]]:
         """What stands for `dynamic` in a policy, on our side and on the peer's: lent addresses, else the path's ends."""
         lent = addresses_of(self.lease)
