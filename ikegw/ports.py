@@ -5,7 +5,7 @@ the result is no longer wanted, and whatever still arrives for it is given back 
 """
 
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from typing import Protocol
 
 from attrs import field, frozen
@@ -230,12 +230,16 @@ class AddressRequest:
 
 @frozen
 class Lease:
-    """Addresses and parameters lent to one client until released. `token` is the provider's own."""
+    """Addresses and parameters lent to one client until released. `token` is the provider's own.
+
+    `subnets` are what the client is told to send through the tunnel; none: what the tunnel's selectors say.
+    """
 
     ip4: IPv4Interface | None
     ip6: IPv6Interface | None
     dns: tuple[IPv4Address | IPv6Address, ...] = ()
     token: object = None
+    subnets: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 class NoAddress(Exception):

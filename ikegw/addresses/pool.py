@@ -17,11 +17,12 @@ FAMILIES: Final = (4, 6)
 
 @frozen
 class Pool:
-    """What a configuration says: networks and ranges of either family, and the DNS servers that go with them."""
+    """What a configuration says: networks and ranges of either family, and the DNS servers and subnets that clients are told."""
 
     name: str
     blocks: tuple[Network | Range, ...]
     dns: tuple[Address, ...] = ()
+    subnets: tuple[Network, ...] = ()
 
     def space(self, family: int) -> Space:
         """Its addresses of one family; ValueError, which names the pool, if it cannot be lent from."""
@@ -141,9 +142,11 @@ class PoolAddresses:
                 ip4 = IPv4Interface((number, prefix))
             else:
                 ip6 = IPv6Interface((number, prefix))
-        serving = dict.fromkeys(pool for pool, _, _ in taken) or dict.fromkeys(asked)
-        dns = chain.from_iterable(self._pools[pool].dns for pool in serving if pool in self._pools)
-        return Lease(ip4, ip6, tuple(dict.fromkeys(dns)), token)
+        named = dict.fromkeys(pool for pool, _, _ in taken) or dict.fromkeys(asked)
+        serving = [self._pools[pool] for pool in named if pool in self._pools]
+        dns = chain.from_iterable(pool.dns for pool in serving)
+        subnets = chain.from_iterable(pool.subnets for pool in serving)
+        return Lease(ip4, ip6, tuple(dict.fromkeys(dns)), token, tuple(dict.fromkeys(subnets)))
 
     def _why_not(self, request: AddressRequest, families: list[int]) -> str:
         answers = [self._answer(pool, family) for pool in request.pools for family in families]

@@ -393,7 +393,6 @@ POOL: Final = Table(
             listed(kinds.NETWORK),
             [],
             "Networks that clients are told to send through the tunnel, in place of the tunnel's `local_ts`.",
-            later=True,
         ),
     ),
     named=True,

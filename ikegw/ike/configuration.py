@@ -1,7 +1,15 @@
 """The CP payload of IKE_AUTH: what a client asks, what a gateway lends (RFC 7296 §2.19, §3.15)."""
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+)
 
 from ikegw.paths import Address
 from ikegw.policy.selectors import networks_of
@@ -28,8 +36,11 @@ def wanted_by(
     )
 
 
-def reply(request: Configuration, lease: Lease, subnets: Iterable[TrafficSelector]) -> Configuration:
-    """The CFG_REPLY: addresses, then DNS and subnets in so far as the client asked for their kind (§3.15.1)."""
+def reply(request: Configuration, lease: Lease, selectors: Iterable[TrafficSelector]) -> Configuration:
+    """The CFG_REPLY: addresses, then DNS and subnets in so far as the client asked for their kind (§3.15.1).
+
+    `selectors` are our side of the tunnel: the subnets, unless the lease has its own.
+    """
     kinds = {attribute.type for attribute in request.attributes}
     attributes = []
     if lease.ip4 is not None:
@@ -42,24 +53,21 @@ def reply(request: Configuration, lease: Lease, subnets: Iterable[TrafficSelecto
         kind = Kind.INTERNAL_IP4_DNS if server.version == 4 else Kind.INTERNAL_IP6_DNS
         if kind in kinds:
             attributes.append(ConfigAttribute(kind, server.packed))
+    subnets = lease.subnets or [network for selector in selectors for network in networks_of(selector)]
     attributes.extend(attribute for attribute in _subnets(subnets) if attribute.type in kinds)
     return Configuration(ConfigType.REPLY, tuple(attributes))
 
 
-def _subnets(selectors: Iterable[TrafficSelector]) -> Iterable[ConfigAttribute]:
+def _subnets(networks: Iterable[IPv4Network | IPv6Network]) -> Iterable[ConfigAttribute]:
     """Split-tunnel subnets as attributes; whole address families need no telling."""
-    for selector in selectors:
-        for network in networks_of(selector):
-            if not network.prefixlen:
-                continue
-            if network.version == 4:
-                yield ConfigAttribute(
-                    Kind.INTERNAL_IP4_SUBNET, network.network_address.packed + network.netmask.packed
-                )
-            else:
-                yield ConfigAttribute(
-                    Kind.INTERNAL_IP6_SUBNET, network.network_address.packed + bytes([network.prefixlen])
-                )
+    for network in networks:
+        if not network.prefixlen:
+            continue
+        if network.version == 4:
+            kind, rest = Kind.INTERNAL_IP4_SUBNET, network.netmask.packed
+        else:
+            kind, rest = Kind.INTERNAL_IP6_SUBNET, bytes([network.prefixlen])
+        yield ConfigAttribute(kind, network.network_address.packed + rest)
 
 
 def request_for(virtual: Sequence[Address]) -> Configuration:

@@ -47,7 +47,9 @@ def prepare(path: Path) -> Prepared:
         config.directories.private_keys,
         [(key.identities, key.secret) for key in config.shared_keys],
     )
-    pools = tuple(Pool(pool.name, tuple(map(_block, pool.ranges)), pool.dns) for pool in config.pools)
+    pools = tuple(
+        Pool(pool.name, tuple(map(_block, pool.ranges)), pool.dns, pool.subnets) for pool in config.pools
+    )
     problems = [*map(str, loaded.problems), *_not_of_this_build(config), *_refusal_of(pools)]
     if problems:
         raise Unusable(tuple(problems))
