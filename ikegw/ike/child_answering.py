@@ -123,7 +123,7 @@ class ChildAnswering:
             *(() if theirs is None or group is None else (KeyExchange(group.id, theirs.public),)),
             *selector_payloads(agreed.remote_selectors, agreed.local_selectors),
         )
-        self.sa.respond(payloads)
+        self.sa.respond(self.message.header, payloads)
         child.machine.installed()
         if self.replaced is not None:
             nonces = (self.message.need(Nonce).octets, self._nonce)
@@ -137,7 +137,7 @@ class ChildAnswering:
         )
 
     def _refuse(self, error: NoChild) -> None:
-        self.sa.respond((error.notify,))
+        self.sa.respond(self.message.header, (error.notify,))
         self.sa.tell_refused(error.notify.type.name, error.detail)
 
 

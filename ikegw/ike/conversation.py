@@ -58,8 +58,8 @@ class Conversation(Waiting):
     """Why it ends, once it does."""
 
     _retransmission: Retransmission | None = field(default=None, init=False, repr=False)
-    _reply_path: Path | None = field(default=None, init=False, repr=False)
-    _serving: Header | None = field(default=None, init=False, repr=False)
+    _reply_paths: dict[int, Path] = field(factory=dict, init=False, repr=False)
+    """Where each request that is being served came from, which is where its answer goes."""
 
     @property
     def channel(self) -> Channel:
@@ -111,9 +111,9 @@ class Conversation(Waiting):
     def _receive_request(self, path: Path, header: Header, octets: bytes) -> None:
         verdict = self.answering.judge(header.message_id, octets)
         if verdict is Verdict.REPLAY:
-            self._answer_again(path)
+            self._answer_again(path, header.message_id)
         elif verdict is Verdict.REPEATED_OTHERWISE and self.fragmentation is not None:
-            self._asked_otherwise(path, octets, self.fragmentation)
+            self._asked_otherwise(path, header.message_id, octets, self.fragmentation)
         elif verdict is not Verdict.NEW:
             self.drop(path, f"request-{verdict.value}")
         elif header.exchange not in self.phase.serves:
@@ -126,7 +126,7 @@ class Conversation(Waiting):
             opened = self._open(path, octets, is_response=False)
         except MalformedInside as inside:
             self._take(path, inside.octets, inside.header)
-            self.phase.malformed(inside.error)
+            self.phase.malformed(inside.error, inside.header)
             return
         if opened is None:
             return
@@ -135,15 +135,14 @@ class Conversation(Waiting):
         try:
             shape_of(message)
         except ParseError as error:
-            self.phase.malformed(error)
+            self.phase.malformed(error, message.header)
         else:
             self.phase.request(message)
 
     def _take(self, path: Path, octets: bytes, header: Header) -> None:
-        self._serving = header
-        self.answering.taken(octets)
+        self.answering.taken(header.message_id, octets)
         self._forget_fragments(is_response=False)
-        self._reply_path = path
+        self._reply_paths[header.message_id] = path
         if self.up_since is None or self.peer_behind_nat:
             self.path = path
 
@@ -188,16 +187,18 @@ class Conversation(Waiting):
             self.fragmentation.drop(is_response)
             self.disarm(_FRAGMENTS[is_response])
 
-    def _asked_otherwise(self, path: Path, octets: bytes, fragmentation: Fragmentation) -> None:
+    def _asked_otherwise(
+        self, path: Path, message_id: int, octets: bytes, fragmentation: Fragmentation
+    ) -> None:
         if self._authentic(path, lambda channel: fragmentation.is_repeat(channel, octets)):
-            self._answer_again(path, cut_otherwise=is_fragment(octets))
+            self._answer_again(path, message_id, cut_otherwise=is_fragment(octets))
 
-    def _answer_again(self, path: Path, *, cut_otherwise: bool = False) -> None:
+    def _answer_again(self, path: Path, message_id: int, *, cut_otherwise: bool = False) -> None:
         """Row L-03, except that an answer lost too often, or to a peer that makes the trial itself, is cut smaller."""
-        answer, repeats = self.answering.last_answer, self.answering.repeated()
+        answer, repeats = self.answering.answer_to(message_id), self.answering.repeated(message_id)
         if self.fragmentation is not None and (cut_otherwise or repeats > SMALLER_AFTER):
             answer = self.fragmentation.smaller(self.channel, answer, path)
-            self.answering.recut(answer)
+            self.answering.recut(message_id, answer)
         self._send(answer, path)
 
     def _fits(self, path: Path, message: Message) -> bool:
@@ -210,40 +211,36 @@ class Conversation(Waiting):
 
     # ------------------------------------------------------------ messages out
 
-    def respond(self, payloads: Sequence[Payload]) -> None:
-        """Answer the request being served, protected, and keep the answer for repeats."""
-        request = self._serving
-        if request is None:
-            raise AssertionError(f"{self.name} is serving no request")
+    def respond(self, request: Header, payloads: Sequence[Payload]) -> None:
+        """Answer a request that is being served, protected, and keep the answer for repeats."""
         header = self._header(request.exchange, request.message_id, is_response=True)
-        self._answer(self._seal(header, payloads, self._reply_path or self.path))
+        path = self._reply_paths.pop(request.message_id, self.path)
+        self._answer(request.message_id, self._seal(header, payloads, path), path)
 
     def respond_clear(self, answer: bytes, request: bytes) -> None:
         """Answer an IKE_SA_INIT request, unprotected; both are whole datagrams."""
-        self.answering.taken(request)
-        self._reply_path = self.path
-        self._answer((answer,))
+        self.answering.taken(0, request)
+        self._answer(0, (answer,), self.path)
 
     def repeat_opening(self, path: Path, octets: bytes) -> bool:
         """Row D-06: the same IKE_SA_INIT request again gets the same answer; False if it is another one."""
         if self.answering.judge(0, octets) is not Verdict.REPLAY:
             return False
-        self._send(self.answering.last_answer, path)
+        self._send(self.answering.answer_to(0), path)
         return True
 
-    def refuse_to_read(self, error: ParseError) -> None:
+    def refuse_to_read(self, request: Header, error: ParseError) -> None:
         """Answer a request that cannot be read (rows P-10, P-11, RE-16)."""
-        self.respond((refusal_of(error),))
+        self.respond(request, (refusal_of(error),))
 
-    def no_answer(self) -> None:
-        """Leave the request being served unanswered, as if it had not come (row RE-15)."""
-        self.answering.dropped()
-        self._serving = None
+    def no_answer(self, request: Header) -> None:
+        """Leave a request that is being served unanswered, as if it had not come (row RE-15)."""
+        self.answering.dropped(request.message_id)
+        del self._reply_paths[request.message_id]
 
-    def _answer(self, datagrams: Datagrams) -> None:
-        self.answering.answered(datagrams)
-        self._serving = None
-        self._send(datagrams, self._reply_path or self.path)
+    def _answer(self, message_id: int, datagrams: Datagrams, path: Path) -> None:
+        self.answering.answered(message_id, datagrams)
+        self._send(datagrams, path)
 
     def ask(self, exchange: ExchangeType, payloads: Sequence[Payload]) -> None:
         """Send a protected request, again and again until it is answered or the phase hears `timeout`."""

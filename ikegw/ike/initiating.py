@@ -230,7 +230,9 @@ class Initiating:
     def request_ike_auth(self) -> None:
         """Row I-05, from the proof on; without a child to ask for, only of a responder that knows how (RFC 6023)."""
         if self.policy is None and not self._childless:
-            self.told_to_end("the connection has no child, and the peer takes no IKE SA without one (RFC 6023)")
+            self.told_to_end(
+                "the connection has no child, and the peer takes no IKE SA without one (RFC 6023)"
+            )
         elif self._authenticating is not None:
             self._authenticating.begin()
 
@@ -274,5 +276,5 @@ class Initiating:
     def request(self, message: Message) -> None:
         """§9: nothing that the peer asks is served before SM_MATURE, so none comes here."""
 
-    def malformed(self, error: ParseError) -> None:
+    def malformed(self, error: ParseError, header: Header) -> None:
         """As `request`."""

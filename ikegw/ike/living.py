@@ -19,7 +19,7 @@ from ikegw.machines.mature import SM_TERMINATE, Mature, MatureMachine
 from ikegw.policy.connections import ChildPolicy
 from ikegw.wire.delete import Delete
 from ikegw.wire.errors import ParseError
-from ikegw.wire.message import Message, Payload
+from ikegw.wire.message import Header, Message, Payload
 from ikegw.wire.notify import Notify
 from ikegw.wire.registry import ExchangeType, NotifyType, ProtocolId
 
@@ -342,9 +342,9 @@ class Living:
         """Figure 7."""
         serve(self, message)
 
-    def malformed(self, error: ParseError) -> None:
+    def malformed(self, error: ParseError, header: Header) -> None:
         """Rows P-10 (fatal) and P-11 (told, and that is all)."""
-        self.sa.refuse_to_read(error)
+        self.sa.refuse_to_read(header, error)
         if error.unsupported_critical is None:
             self.sa.ending = self.sa.ending or f"a request of the peer cannot be read: {error}"
             self.machine.malformed()

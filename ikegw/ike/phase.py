@@ -11,7 +11,7 @@ from ikegw.ike.slot import Answered
 from ikegw.ike.window import Datagrams
 from ikegw.policy.connections import ChildPolicy
 from ikegw.wire.errors import ParseError
-from ikegw.wire.message import Message, Payload
+from ikegw.wire.message import Header, Message, Payload
 from ikegw.wire.registry import ExchangeType
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ class Phase(Protocol):
     def response(self, message: Message, octets: bytes) -> None:
         """Act on the answer to our outstanding request."""
 
-    def malformed(self, error: ParseError) -> None:
-        """Answer an authentic request that cannot be read."""
+    def malformed(self, error: ParseError, header: Header) -> None:
+        """Answer an authentic request that cannot be read; `header` is the request's."""
 
     def timeout(self) -> None:
         """Our request was never answered."""

@@ -46,6 +46,9 @@ class Responding:
     octets: bytes = field(repr=False)
     machine: Responder = field(init=False, repr=False)
     _answer: tuple[Payload, ...] = field(default=(), init=False, repr=False)
+    _asked: Header = field(init=False, repr=False)
+    """The request that is being served: there is one at a time before SM_MATURE."""
+
     _opening: Opening = field(init=False, repr=False)
     _finalizing: Finalizing = field(init=False, repr=False)
 
@@ -148,14 +151,14 @@ class Responding:
 
     def request(self, message: Message) -> None:
         """§9: IKE_AUTH in SMR_AUTH; INFORMATIONAL only to reject us (RE-14); all else is dropped (RE-15)."""
-        exchange = message.header.exchange
+        exchange, self._asked = message.header.exchange, message.header
         if exchange is ExchangeType.IKE_AUTH and self.sa.state == "SMR_AUTH":
             self._ike_auth(message)
         elif exchange is ExchangeType.INFORMATIONAL and _rejects_us(message):
             self.sa.ending = "the initiator rejected us"
             self.machine.peer_rejected_us()
         else:
-            self.sa.no_answer()
+            self.sa.no_answer(message.header)
             self.sa.drop(self.sa.path, "request-before-mature", exchange.name)
 
     def _ike_auth(self, message: Message) -> None:
@@ -208,7 +211,7 @@ class Responding:
 
     def answer_ike_auth(self) -> None:
         """Rows R-17 and R-18."""
-        self.sa.respond(self._finalizing.answer())
+        self.sa.respond(self._asked, self._finalizing.answer())
         Living.begin(self.sa, self._finalizing.child, initial_contact=self._finalizing.initial_contact)
 
     # ------------------------------------------------------------ refusals
@@ -216,18 +219,19 @@ class Responding:
     def answer_refusal(self) -> None:
         """Send the one notify that tells no more than the RFC allows, then end."""
         if self.sa.answering.expected:
-            self.sa.respond(self._answer)
+            self.sa.respond(self._asked, self._answer)
         else:
             self.sa.respond_clear(encode_message(self._clear(bytes(8), self._answer)), self.octets)
         self.sa.end()
 
     def answer_empty(self) -> None:
         """Row RE-14."""
-        self.sa.respond(())
+        self.sa.respond(self._asked, ())
         self.sa.end()
 
-    def malformed(self, error: ParseError) -> None:
+    def malformed(self, error: ParseError, header: Header) -> None:
         """Row RE-16."""
+        self._asked = header
         self._answer = (refusal_of(error),)
         self.sa.ending = f"a request of the peer cannot be read: {error}"
         self.machine.malformed()

@@ -186,7 +186,9 @@ class IkeSa(Conversation):
         for child in dict.fromkeys((*self.children.values(), *self.asking_children)):
             child.ike_sa_gone(self.ending)
         self._release()
-        self.table.forget(self, self.answering.last_answer if self.has_keys else ())
+        self.table.forget(
+            self, self.answering.answer_to(self.answering.expected - 1) if self.has_keys else ()
+        )
         self._channel = None
         if self.successor is None and self.awaits is None:
             up = self.up_since is not None

@@ -30,21 +30,21 @@ def serve(living: "Living", message: Message) -> None:
         return
     sa, deletes = living.sa, message.every(Delete)
     if any(delete.protocol is ProtocolId.IKE for delete in deletes):
-        sa.respond(())
+        sa.respond(message.header, ())
         living.take_rival()
         sa.ending = sa.ending or "the peer deleted it"
         living.machine.peer_deleted()
     elif message.notify(NotifyType.AUTHENTICATION_FAILED) is not None:
-        _rejected(living)
+        _rejected(living, message)
     else:
         living.lifetimes.hear(message)
-        sa.respond((*_delete_children(sa, deletes), *_configuration(sa, message)))
+        sa.respond(message.header, (*_delete_children(sa, deletes), *_configuration(sa, message)))
 
 
-def _rejected(living: "Living") -> None:
+def _rejected(living: "Living", message: Message) -> None:
     """RFC 7296 §2.21.2: an initiator that does not believe our IKE_AUTH response says so, and that deletes the IKE SA."""
     sa = living.sa
-    sa.respond(())
+    sa.respond(message.header, ())
     why = "the peer does not believe who we are; its log says why"
     sa.surroundings.publish(Refused(sa.name, sa.path, True, NotifyType.AUTHENTICATION_FAILED.name, why))
     sa.ending = sa.ending or why
@@ -82,7 +82,7 @@ def _create(living: "Living", message: Message) -> None:
         else:
             _create_child(living, message)
     except NoChild as error:
-        sa.respond((error.notify,))
+        sa.respond(message.header, (error.notify,))
         sa.tell_refused(error.notify.type.name, error.detail)
 
 
@@ -94,7 +94,7 @@ def _rekey(living: "Living", message: Message) -> None:
     if living.children_under_way:
         raise _later("K-07: a CHILD SA of ours is under way")
     payloads, made = rekeying.answer(sa, message)
-    sa.respond(payloads)
+    sa.respond(message.header, payloads)
     living.rekeyed_by_peer(made)
 
 

@@ -1,4 +1,4 @@
-"""Message IDs and the window of size 1, both ways (RFC 7296 §2.2, §2.3; rows L-03, L-04)."""
+"""Message IDs and windows, both ways (RFC 7296 §2.2, §2.3; rows L-03, L-04). We ask one at a time, whatever the peer allows."""
 
 from enum import Enum
 from hashlib import blake2b
@@ -25,59 +25,69 @@ def _digest(octets: bytes) -> bytes:
 
 
 @define(eq=False)
-class AnsweringWindow:
-    """The peer's requests: the next Message ID, and the last answer, kept to be sent again octet for octet."""
+class _Request:
+    """One request of the peer: the digest of its datagram, or of its first fragment's; and the answer, once there is one."""
 
+    digest: bytes
+    answer: Datagrams = field(default=(), repr=False)
+    repeats: int = 0
+
+
+@define(eq=False)
+class AnsweringWindow:
+    """The peer's requests: so many Message IDs at once as `size`, and their answers, kept to be sent again octet for octet."""
+
+    size: int = 1
     expected: int = 0
-    _working: bool = False
-    _last_request: bytes = b""
-    _last_answer: Datagrams = field(default=(), repr=False)
-    _repeats: int = 0
+    """The lowest Message ID that is not answered."""
+
+    _requests: dict[int, _Request] = field(factory=dict, init=False, repr=False)
 
     def judge(self, message_id: int, octets: bytes) -> Verdict:
         """Look at a request before anything of it is opened; `octets` is the whole datagram, or one fragment's.
 
         Of a fragmented request that was answered, only the first fragment is REPLAY: so there is one answer to each repeat.
         """
-        if message_id == self.expected:
-            return Verdict.BUSY if self._working else Verdict.NEW
-        if message_id == self.expected - 1 and self._last_answer:
-            same = _digest(octets) == self._last_request
-            return Verdict.REPLAY if same else Verdict.REPEATED_OTHERWISE
-        return Verdict.STALE
+        request = self._requests.get(message_id)
+        if request is None:
+            inside = self.expected <= message_id < self.expected + self.size
+            return Verdict.NEW if inside else Verdict.STALE
+        if not request.answer:
+            return Verdict.BUSY
+        return Verdict.REPLAY if _digest(octets) == request.digest else Verdict.REPEATED_OTHERWISE
 
-    def taken(self, octets: bytes) -> None:
+    def taken(self, message_id: int, octets: bytes) -> None:
         """A NEW request proved authentic: until it is answered, repeats of it are BUSY (row RE-17).
 
         `octets` is its datagram, or that of its first fragment.
         """
-        self._working = True
-        self._last_request = _digest(octets)
+        self._requests[message_id] = _Request(_digest(octets))
 
-    def dropped(self) -> None:
-        """The request taken last is not acted on and not answered (row RE-15): its Message ID stays open."""
-        self._working = False
+    def dropped(self, message_id: int) -> None:
+        """A request that was taken is not acted on and not answered (row RE-15): its Message ID stays open."""
+        del self._requests[message_id]
 
-    def answered(self, answer: Datagrams) -> None:
-        """Keep the answer to the request taken last, and expect the next Message ID."""
-        self.expected += 1
-        self._working = False
-        self._last_answer = answer
-        self._repeats = 0
+    def answered(self, message_id: int, answer: Datagrams) -> None:
+        """Keep the answer, and move the window past all that is answered; the last `size` answers stay known."""
+        self._requests[message_id].answer = answer
+        while (lowest := self._requests.get(self.expected)) is not None and lowest.answer:
+            self.expected += 1
+        for known in [known for known in self._requests if known < self.expected - self.size]:
+            del self._requests[known]
 
-    def repeated(self) -> int:
-        """The peer asks for the stored answer again: how often it did by now."""
-        self._repeats += 1
-        return self._repeats
-
-    def recut(self, answer: Datagrams) -> None:
-        """The stored answer in other fragments, which are what repeats get from now on."""
-        self._last_answer = answer
-
-    @property
-    def last_answer(self) -> Datagrams:
+    def answer_to(self, message_id: int) -> Datagrams:
         """The stored answer; () if there is none."""
-        return self._last_answer
+        request = self._requests.get(message_id)
+        return () if request is None else request.answer
+
+    def repeated(self, message_id: int) -> int:
+        """The peer asks for the stored answer again: how often it did by now."""
+        self._requests[message_id].repeats += 1
+        return self._requests[message_id].repeats
+
+    def recut(self, message_id: int, answer: Datagrams) -> None:
+        """The stored answer in other fragments, which are what repeats get from now on."""
+        self._requests[message_id].answer = answer
 
 
 @define(eq=False)
