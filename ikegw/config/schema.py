@@ -310,7 +310,12 @@ CONNECTION: Final = Table(
             "replace",
             "When the same identity connects again: replace the old IKE SA, keep both, refuse the new one, or never look.",
         ),
-        Key("send_cert", one_of(SendCertificate), "ifasked", "When we send our certificate.", later=True),
+        Key(
+            "send_cert",
+            one_of(SendCertificate),
+            "always",
+            "When we send our certificate; `ifasked`: to a peer that asks for one, which some clients never do.",
+        ),
         Key("keep_ike", kinds.BOOLEAN, False, "Keep the IKE SA though its first tunnel could not be had."),
         Key(
             "keyingtries",
@@ -339,6 +344,12 @@ CONNECTION: Final = Table(
             kinds.DURATION,
             None,
             "How long a peer may take to prove itself; default `limits.half_open_timeout`.",
+        ),
+        Key(
+            "window",
+            kinds.integer(1, 64),
+            1,
+            "How many requests the peer may have under way at once (RFC 7296 §2.3); we ask one at a time.",
         ),
         Key(
             "dpd_delay",

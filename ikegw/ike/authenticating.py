@@ -8,6 +8,7 @@ from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Veri
 from ikegw.events import AuthFailed, AuthFailure, Refused
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of, granted, request_for
+from ikegw.ike.greeting import certificates_to_send, window_offer
 from ikegw.ike.negotiation import selector_payloads, tunnel
 from ikegw.ike.opening import Opening
 from ikegw.ike.sa import IkeSa
@@ -77,11 +78,12 @@ class Authenticating:
             ExchangeType.IKE_AUTH,
             (
                 IdInitiator(sa.local_identity),
-                *proof.certificates,
+                *certificates_to_send(sa.connection.send_certificate, proof, self.certificates_wanted),
                 *((Notify(NotifyType.INITIAL_CONTACT),) if self.initial_contact else ()),
                 *sa.surroundings.authenticator.requests(sa.connection.remote),
                 *(() if expected is None else (IdResponder(expected),)),
                 proof.authentication,
+                *window_offer(sa.connection),
                 *child,
             ),
         )

@@ -12,6 +12,7 @@ from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Veri
 from ikegw.events import AddressLeased, AuthFailed, AuthFailure, Refused
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of, reply, wanted_by
+from ikegw.ike.greeting import certificates_to_send, window_offer
 from ikegw.ike.negotiation import Agreed, NoChild, agree, selector_payloads, tunnel
 from ikegw.ike.opening import Opening
 from ikegw.ike.sa import IkeSa
@@ -64,7 +65,7 @@ class Finalizing:
         """The payloads of the final IKE_AUTH response (rows R-17, R-18)."""
         ours = IdResponder(self.sa.local_identity)
         rest = self._child_payloads if self._child_error is None else (self._child_error,)
-        return (ours, *self._proof, *rest, *self._lifetime())
+        return (ours, *self._proof, *rest, *self._lifetime(), *window_offer(self.sa.connection))
 
     def _lifetime(self) -> tuple[Notify, ...]:
         """RFC 4478: by when the initiator is to authenticate anew."""
@@ -105,7 +106,9 @@ class Finalizing:
         sa.wait_for(proving, self._proved, AuthenticationError, self._not_authentic)
 
     def _proved(self, proof: Proof) -> None:
-        self._proof = (*proof.certificates, proof.authentication)
+        requests = self.message.every(CertificateRequest)
+        certificates = certificates_to_send(self.sa.connection.send_certificate, proof, requests)
+        self._proof = (*certificates, proof.authentication)
         self.go_on()
 
     def _not_authentic(self, error: AuthenticationError) -> None:

@@ -1,8 +1,11 @@
-"""What both sides of IKE_SA_INIT say and check alike (RFC 7296 §1.2, §2.10; RFC 7427 §4)."""
+"""What both sides say and check alike to begin with (RFC 7296 §1.2, §2.10, §3.7; RFC 7427 §4)."""
 
 from struct import Struct
 
+from ikegw.auth.authenticator import Proof
 from ikegw.crypto.transforms import Prf
+from ikegw.policy.connections import Connection, SendCertificate
+from ikegw.wire.certificate import Certificate, CertificateRequest
 from ikegw.wire.message import Message
 from ikegw.wire.notify import Notify
 from ikegw.wire.registry import HashId, Members, NotifyType
@@ -16,6 +19,13 @@ _HASHES = (HashId.SHA2_256, HashId.SHA2_384, HashId.SHA2_512, HashId.IDENTITY)
 _ANNOUNCED = Notify(
     NotifyType.SIGNATURE_HASH_ALGORITHMS, b"".join(number.to_bytes(2, "big") for number in _HASHES)
 )
+
+
+def window_offer(connection: Connection) -> tuple[Notify, ...]:
+    """N(SET_WINDOW_SIZE), if we take more requests at once than everybody must (RFC 7296 §2.3)."""
+    if connection.window == 1:
+        return ()
+    return (Notify(NotifyType.SET_WINDOW_SIZE, connection.window.to_bytes(4, "big")),)
 
 
 CHILDLESS = Notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)
@@ -33,6 +43,14 @@ def hashes_of(message: Message) -> frozenset[HashId]:
     if notify is None:
         return frozenset()
     return frozenset([_KNOWN[number] for (number,) in _NUMBER.iter_unpack(notify.data)])
+
+
+def certificates_to_send(
+    how: SendCertificate, proof: Proof, requests: tuple[CertificateRequest, ...]
+) -> tuple[Certificate, ...]:
+    """Our certificates, if they go with our AUTH; `requests` are the peer's CERTREQ payloads, of whichever authorities (§3.7)."""
+    sent = how is SendCertificate.ALWAYS or (how is SendCertificate.IF_ASKED and bool(requests))
+    return proof.certificates if sent else ()
 
 
 def nonce_is_sound(nonce: bytes, prf: Prf) -> bool:

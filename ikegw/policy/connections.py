@@ -176,7 +176,7 @@ class Connection:
 
     `local_addresses` and `remote_addresses` empty: any. `virtual` are addresses to ask of the peer, 0.0.0.0 or :: for any one.
     `pools` lend addresses to the peer. `keep_ike` keeps the IKE SA when its first child could not be made (rows I-18, IE-13).
-    `tries` is how often an initiator begins anew before it gives up, 0 for ever.
+    `window` is how many requests of the peer we take at once (RFC 7296 §2.3). `tries` is how often an initiator begins anew before it gives up, 0 for ever.
     """
 
     name: str
@@ -196,10 +196,11 @@ class Connection:
     mobike: bool = True
     fragmentation: bool = True
     unique: Unique = Unique.REPLACE
-    send_certificate: SendCertificate = SendCertificate.IF_ASKED
+    send_certificate: SendCertificate = SendCertificate.ALWAYS
     keep_ike: bool = False
     tries: int = 1
     retransmit: Retransmit = Retransmit()
+    window: int = 1
     half_open_seconds: float = 30.0
     dpd_seconds: float = 60.0
     keepalive_seconds: float = 20.0

@@ -91,7 +91,7 @@ def test_every_key_arrives(write: Write, tmp_path: Path) -> None:
                 mobike = false
                 fragmentation = false
                 unique = "keep"
-                send_cert = "always"
+                send_cert = "ifasked"
                 keep_ike = true
                 keyingtries = 0
                 retransmit_timeout = "1s"
@@ -154,7 +154,7 @@ def test_every_key_arrives(write: Write, tmp_path: Path) -> None:
         False,
         False,
     )
-    assert (site.unique, site.send_certificate) == (Unique.KEEP, SendCertificate.ALWAYS)
+    assert (site.unique, site.send_certificate) == (Unique.KEEP, SendCertificate.IF_ASKED)
     assert (site.keep_ike, site.tries, site.half_open_seconds) == (True, 0, 10.0)
     retransmit = site.retransmit
     assert (retransmit.first, retransmit.factor, retransmit.tries) == (1.0, 2.0, 3)
