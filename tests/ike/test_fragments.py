@@ -163,6 +163,17 @@ def test_every_kind_of_cipher_fills_the_packet_and_no_more(suite):
     nothing_is_left(pair)
 
 
+@pytest.mark.parametrize("suite", ["aes128-sha256-x25519", "aes256gcm16-prfsha256-x25519"])
+def test_a_fragment_holds_as_much_as_can_be(suite):
+    offers = parse_offer("ike", suite)
+    pair = make_pair(evolve(GATEWAY, proposals=offers), evolve(CLIENT, proposals=offers))
+    connect(pair)
+    channel = sa_of(pair.client).channel
+    for most in range(200, 240):
+        size = channel._most_inside(most)
+        assert channel._ours.sealed_length(size) <= most < channel._ours.sealed_length(size + 1)
+
+
 def test_what_fits_into_a_packet_is_not_cut(pair):
     connect(pair)
     assert sa_of(pair.gateway).fragmentation is not None
@@ -376,6 +387,17 @@ def test_L_03_a_repeated_request_is_answered_once_whatever_the_order(order):
     nothing_is_left(pair)
 
 
+def test_an_answer_asked_for_a_third_time_is_cut_smaller_for_good():
+    pair = certified()
+    connect(pair)
+    first, *_ = (each.octets for each in sent_by(pair, "client"))
+    answer = [each.octets for each in sent_by(pair, "gateway")]
+    assert answers_to(pair, first) == answers_to(pair, first) == answer
+    smaller = answers_to(pair, first)
+    assert max(map(len, smaller)) == SMALL_ROOM
+    assert answers_to(pair, first) == smaller
+
+
 def test_L_03_a_request_repeated_in_other_fragments_or_whole_is_answered_once():
     pair = certified()
     connect(pair)
@@ -484,7 +506,7 @@ def test_the_ike_sa_that_comes_after_rekeying_is_cut_too(side):
 
 def half_open(number: int) -> tuple[Pair, list[bytes]]:
     """A client that has sent IKE_SA_INIT alone, and the fragments that it would go on with."""
-    pair = certified()
+    pair = certified(evolve(GATEWAY, half_open_seconds=100.0))
     pair.world.wire.tap = lambda datagram: [] if fragment_in(datagram) else [datagram]
     pair.client.gateway.initiate("home").addErrback(lambda failure: None)
     pair.world.run(0.1)
