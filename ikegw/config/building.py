@@ -83,6 +83,7 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
         half_open_seconds=half_open_seconds
         if section["half_open_timeout"] is None
         else section["half_open_timeout"],
+        window=section["window"],
         dpd_seconds=section["dpd_delay"],
         keepalive_seconds=section["keep_alive"],
         rekey_seconds=section["rekey_time"],

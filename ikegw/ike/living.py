@@ -60,6 +60,7 @@ class Living:
         sa.enter(phase, "mature")
         sa.disarm("half-open")
         sa.ending = ""
+        sa.answering.size = sa.connection.window
         sa.up_since = sa.surroundings.clock.seconds()
         sa.start_keepalives()
         phase._tell_up()

@@ -115,6 +115,7 @@ class IkeSa(Conversation):
         self.local_identity, self.remote_identity = old.local_identity, old.remote_identity
         self.behind_nat, self.peer_behind_nat = old.behind_nat, old.peer_behind_nat
         self.last_heard = self.surroundings.clock.seconds()
+        self.answering.size = self.connection.window
         if old.fragmentation is not None:
             self.agree_on_fragments(old.fragmentation.packet_octets)
 

@@ -176,7 +176,8 @@ class Connection:
 
     `local_addresses` and `remote_addresses` empty: any. `virtual` are addresses to ask of the peer, 0.0.0.0 or :: for any one.
     `pools` lend addresses to the peer. `keep_ike` keeps the IKE SA when its first child could not be made (rows I-18, IE-13).
-    `window` is how many requests of the peer we take at once (RFC 7296 §2.3). `tries` is how often an initiator begins anew before it gives up, 0 for ever.
+    `window` is how many requests of the peer we take at once (RFC 7296 §2.3).
+    `tries` is how often an initiator begins anew before it gives up, 0 for ever.
     """
 
     name: str
