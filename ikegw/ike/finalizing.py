@@ -72,11 +72,6 @@ class Finalizing:
         seconds = round(self.sa.connection.reauth_seconds)
         return (Notify(NotifyType.AUTH_LIFETIME, seconds.to_bytes(4, "big")),) if seconds else ()
 
-    @property
-    def initial_contact(self) -> bool:
-        """Did the initiator say INITIAL_CONTACT?"""
-        return self.message.notify(NotifyType.INITIAL_CONTACT) is not None
-
     # ------------------------------------------------------------ who is who
 
     def _verify(self) -> None:
@@ -131,6 +126,8 @@ class Finalizing:
 
     def _configure(self) -> None:
         sa, asked = self.sa, self._asked
+        if self.message.notify(NotifyType.INITIAL_CONTACT) is not None:
+            sa.table.initial_contact(sa)  # first, for the address that it had is to be its own again
         if asked is None:
             self.go_on()
             return

@@ -234,22 +234,24 @@ class Gateway:
             del self._half_open[sa.spi_initiator, remote]
             self.admission.no_longer_half_open(remote.address)
 
-    def established(self, sa: IkeSa, initial_contact: bool) -> None:
+    def initial_contact(self, sa: IkeSa) -> None:
+        """See `Table`."""
+        if sa.connection.unique is not Unique.NEVER:
+            for other in self._others_of_its_peer(sa):
+                other.ending = other.ending or f"the peer began anew as {sa.name} (INITIAL_CONTACT)"
+                other.end()
+
+    def established(self, sa: IkeSa) -> None:
         """See `Table`."""
         self._close_half(sa)
         self._meet(sa)
-        if sa.initiator:
-            return
-        unique = sa.connection.unique
-        if unique is Unique.NEVER or (unique is Unique.KEEP and not initial_contact):
-            return
-        for other in self._by_peer[_peer_key(sa)]:
-            if other.number != sa.number and other.up_since is not None:
-                if initial_contact:
-                    other.ending = other.ending or f"the peer began anew as {sa.name} (INITIAL_CONTACT)"
-                    other.end()
-                else:
-                    other.phase.told_to_end(f"replaced by {sa.name}, of the same identity")
+        if not sa.initiator and sa.connection.unique not in (Unique.NEVER, Unique.KEEP):
+            for other in self._others_of_its_peer(sa):
+                other.phase.told_to_end(f"replaced by {sa.name}, of the same identity")
+
+    def _others_of_its_peer(self, sa: IkeSa) -> list[IkeSa]:
+        known = self._by_peer.get(_peer_key(sa), ())
+        return [other for other in known if other.number != sa.number and other.up_since is not None]
 
     def _meet(self, sa: IkeSa) -> None:
         key = _peer_key(sa)

@@ -53,7 +53,7 @@ class Living:
     # ------------------------------------------------------------ ways in
 
     @classmethod
-    def begin(cls, sa: IkeSa, child: ChildSa | None, *, initial_contact: bool = False) -> Self:
+    def begin(cls, sa: IkeSa, child: ChildSa | None) -> Self:
         """Enter SM_MATURE, with the child that IKE_AUTH made."""
         phase = cls(sa)
         phase.machine = MatureMachine(phase)
@@ -65,7 +65,7 @@ class Living:
         sa.start_keepalives()
         phase._tell_up()
         phase.lifetimes.start()
-        sa.table.established(sa, initial_contact)
+        sa.table.established(sa)
         if child is not None:
             child.machine.installed()
         came_up, sa.came_up = sa.came_up, None

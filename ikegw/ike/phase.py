@@ -67,8 +67,11 @@ class EstablishedPhase(Phase, Protocol):
 class Table(Protocol):
     """The gateway, as an IKE SA sees it."""
 
-    def established(self, sa: "IkeSa", initial_contact: bool) -> None:
-        """It is mature; `initial_contact`: and the peer says that it has no other."""
+    def initial_contact(self, sa: "IkeSa") -> None:
+        """Its peer is authentic and says that it has no other: those that we know of end, unheard, and give back what was lent."""
+
+    def established(self, sa: "IkeSa") -> None:
+        """It is mature."""
 
     def succeed(
         self, old: "IkeSa", spis: tuple[bytes, bytes], channel: Channel, *, initiator: bool

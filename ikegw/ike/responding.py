@@ -212,7 +212,7 @@ class Responding:
     def answer_ike_auth(self) -> None:
         """Rows R-17 and R-18."""
         self.sa.respond(self._asked, self._finalizing.answer())
-        Living.begin(self.sa, self._finalizing.child, initial_contact=self._finalizing.initial_contact)
+        Living.begin(self.sa, self._finalizing.child)
 
     # ------------------------------------------------------------ refusals
 

@@ -180,8 +180,9 @@ def test_narrowing_the_client_gets_only_what_the_gateway_allows():
     assert [str(s.start) for s in up.local_selectors] == ["10.3.0.1"]
 
 
-def test_initial_contact_replaces_the_session_of_a_client_that_came_back(pair):
+def test_initial_contact_replaces_the_session_of_a_client_that_came_back_and_gets_its_address_again(pair):
     connect(pair)
+    before = pair.client.plane.installed[0].virtual
     returned = pair.world.host(
         "192.0.2.2", pair.client.gateway.connections, pair.client.gateway.authenticator.credentials
     )
@@ -190,6 +191,7 @@ def test_initial_contact_replaces_the_session_of_a_client_that_came_back(pair):
     assert [row.state for row in pair.gateway.gateway.listing()] == ["SM_MATURE"]
     assert "INITIAL_CONTACT" in pair.gateway.heard(IkeDown)[0].reason
     assert len(pair.gateway.plane.installed) == 1
+    assert returned.plane.installed[0].virtual == before, "the address that it had"
 
 
 def test_replace_deletes_the_older_session_of_the_same_identity(pair, monkeypatch):
