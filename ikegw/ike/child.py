@@ -377,8 +377,12 @@ class ChildSa:
         """Row C-27: soft limits are told once, so nothing brings it about again."""
 
     def begin_anew(self) -> None:
-        """Row C-25; not if there is another for the same traffic, or two would stand for it for ever."""
-        if self.successor is None and not any(self._is_like(child) for child in self.sa.children.values()):
+        """Row C-25; not if the peer deleted it by its own wish, nor if there is another for the same traffic."""
+        if (
+            self._carried
+            and self.successor is None
+            and not any(self._is_like(child) for child in self.sa.children.values())
+        ):
             self.sa.established.create_child(self.policy)
 
     def _is_like(self, other: "ChildSa") -> bool:
