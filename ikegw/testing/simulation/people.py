@@ -161,10 +161,11 @@ class Trouble:
             self._later(self.random.uniform(0, reach), lambda action=action: action(client))  # type: ignore[misc]
 
     def _more_children(self, client: Party) -> None:
-        party, sa = self._both_ends(client)
+        """By the client alone: the protocol has no collision of two that create the same, and both would stand."""
+        sa = self._some_sa(client)
         if sa is not None and sa.state == "SM_MATURE" and not has_child(sa, MORE):
-            self._note(f"{party.name} wants another child in {sa.name}")
-            party.ask(party.host.gateway.create_child(sa.number, MORE))  # type: ignore[arg-type]
+            self._note(f"{client.name} wants another child in {sa.name}")
+            client.ask(client.host.gateway.create_child(sa.number, MORE))  # type: ignore[arg-type]
 
     def _remove_child(self, client: Party) -> None:
         party, sa = self._both_ends(client)
