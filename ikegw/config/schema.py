@@ -219,7 +219,13 @@ CHILD: Final = Table(
             "When loaded: wait for the peer, connect at once, or when traffic comes (`trap`).",
             later_values=("trap",),
         ),
-        Key("close_action", one_of(StartAction), "none", "The same when the peer closed it.", later=True),
+        Key(
+            "close_action",
+            one_of(StartAction),
+            "none",
+            "The same when the peer closed it.",
+            later_values=("trap",),
+        ),
         Key(
             "dpd_action",
             one_of(DpdAction),
@@ -321,8 +327,7 @@ CONNECTION: Final = Table(
             "keyingtries",
             integer(0, 1_000_000),
             1,
-            "How often to begin anew before giving up; 0: for ever.",
-            later=True,
+            "How often what starts by itself is begun before it is given up, with growing pauses; 0: for ever.",
         ),
         Key(
             "retransmit_timeout",

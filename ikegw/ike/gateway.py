@@ -12,6 +12,7 @@ from ikegw.auth.authenticator import Authenticator
 from ikegw.events import Dropped, Publish, SaName
 from ikegw.gate.admission import Admission
 from ikegw.gate.answers import notify_datagram
+from ikegw.ike.calling import Calling
 from ikegw.ike.channel import Channel
 from ikegw.ike.departed import Departed
 from ikegw.ike.initiating import Initiating
@@ -61,6 +62,7 @@ class Gateway:
     _stopping: bool = field(default=False, init=False)
 
     _reception: Reception = field(init=False, repr=False)
+    _calling: Calling = field(init=False, repr=False)
 
     _log = Logger()
 
@@ -86,6 +88,8 @@ class Gateway:
             lambda: self._stopping,
         )
 
+        self._calling = Calling(self.clock, self.random, self._may_begin)
+
     # ------------------------------------------------------------ life
 
     def start(self) -> Deferred[None]:
@@ -99,8 +103,12 @@ class Gateway:
     def _begin(self, connection: Connection, wanted: Sequence[ChildPolicy]) -> None:
         """One IKE SA for all children that are wanted of a connection, as `unique` has it at the peer too."""
         if wanted:
-            begun = self.initiate(connection.name, wanted[0].name)
-            begun.addCallback(self._create_others, wanted[1:]).addErrback(self._not_begun, connection.name)
+            self._calling.call(
+                connection,
+                lambda: self.initiate(connection.name, wanted[0].name).addCallback(
+                    self._create_others, wanted[1:]
+                ),
+            )
 
     def _create_others(self, name: SaName, wanted: Sequence[ChildPolicy]) -> Deferred[SaName]:
         """IKE_AUTH makes one child; the others are made in the IKE SA that it made. Fires when each is up or refused."""
@@ -116,6 +124,7 @@ class Gateway:
     def shutdown(self) -> Deferred[None]:
         """Delete every IKE SA in order; what is not answered in time ends all the same."""
         self._stopping = True
+        self._calling.stop()
         sas = tuple(self._by_spi.values())
         for sa in sas:
             sa.phase.told_to_end("this gateway is shutting down")
@@ -211,15 +220,22 @@ class Gateway:
         self._part(sa)
         self._close_half(sa)
         self._departed.keep(sa.own_spi, sa.answering.expected - 1, last_answer, self.clock.seconds())
-        if sa.peer_lost and sa.successor is None and not self._stopping:
+        if sa.successor is None and sa.may_reauthenticate:
             self._restart(sa)
 
     def _restart(self, sa: IkeSa) -> None:
-        """Row Q-25: the peer is dead, and some of its children are to come back by themselves, unless they have already."""
-        if sa.may_reauthenticate and sa.connection in self.connections and not self._begun(sa.connection):
-            self._begin(
-                sa.connection, [one for one in sa.connection.children if one.dpd is DpdAction.RESTART]
-            )
+        """Rows Q-25, P-01: the peer is dead or closed it, and some of its children are to come back by themselves."""
+        wanted: list[ChildPolicy] = []
+        if sa.peer_lost:
+            wanted = [one for one in sa.connection.children if one.dpd is DpdAction.RESTART]
+        elif sa.peer_closed:
+            wanted = [one for one in sa.connection.children if one.close is StartAction.START]
+        if wanted and self._may_begin(sa.connection):
+            self._begin(sa.connection, wanted)
+
+    def _may_begin(self, connection: Connection) -> bool:
+        """Is it configured as it was, and not begun already?"""
+        return not self._stopping and connection in self.connections and not self._begun(connection)
 
     def _begun(self, connection: Connection) -> bool:
         """Is there an IKE SA of a connection that we began, or are beginning, and that does not end?"""

@@ -54,6 +54,7 @@ class IkeSa(Conversation):
     """Did the peer say NO_ADDITIONAL_SAS (row C-08)? Then we ask for none in this IKE SA again."""
 
     peer_lost: bool = field(default=False, init=False)
+    peer_closed: bool = field(default=False, init=False)
     opened_from: Endpoint | None = field(default=None, init=False)
     """Where a half-open responder's peer began from."""
 

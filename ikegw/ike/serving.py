@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 from ikegw.events import Refused
 from ikegw.ike import rekeying
+from ikegw.ike.child import ChildSa
 from ikegw.ike.child_answering import ChildAnswering, replaced_child
 from ikegw.ike.configuration import reply
 from ikegw.ike.negotiation import NoChild
 from ikegw.ike.sa import IkeSa
+from ikegw.policy.connections import StartAction
 from ikegw.wire.configuration import Configuration
 from ikegw.wire.delete import Delete
 from ikegw.wire.message import Message, Payload
@@ -32,13 +34,16 @@ def serve(living: "Living", message: Message) -> None:
     if any(delete.protocol is ProtocolId.IKE for delete in deletes):
         sa.respond(message.header, ())
         living.take_rival()
+        sa.peer_closed = not sa.ending
         sa.ending = sa.ending or "the peer deleted it"
         living.machine.peer_deleted()
     elif message.notify(NotifyType.AUTHENTICATION_FAILED) is not None:
         _rejected(living, message)
     else:
         living.lifetimes.hear(message)
+        before = tuple(sa.children.values())
         sa.respond(message.header, (*_delete_children(sa, deletes), *_configuration(sa, message)))
+        _make_anew(living, [child for child in before if child.state == "SA_DEAD"])
 
 
 def _rejected(living: "Living", message: Message) -> None:
@@ -62,6 +67,13 @@ def _delete_children(sa: IkeSa, deletes: Sequence[Delete]) -> tuple[Payload, ...
             ours.append(child.tunnel.inbound_spi)
         child.peer_deleted()
     return (Delete(ProtocolId.ESP, tuple(ours)),) if ours else ()
+
+
+def _make_anew(living: "Living", closed: Sequence[ChildSa]) -> None:
+    """What the peer closed and nothing replaced, if it is to come back (close_action)."""
+    for child in closed:
+        if child.successor is None and child.policy.close is StartAction.START:
+            living.create_child(child.policy)
 
 
 def _configuration(sa: IkeSa, message: Message) -> tuple[Payload, ...]:
