@@ -25,7 +25,7 @@ from ikegw.wire.shapes import shape_of
 
 T = TypeVar("T")
 
-_FRAGMENTS = ("fragments of a request", "fragments of a response")
+_FRAGMENTS = ("fragments of request {}", "fragments of response {}")
 """The timers that limit how long they are kept, by `is_response`."""
 
 
@@ -100,7 +100,7 @@ class Conversation(Waiting):
             self.drop(path, "response-not-awaited")
             return
         try:
-            opened = self._open(path, octets, is_response=True)
+            opened = self._open(path, header, octets)
         except MalformedInside as inside:
             self.drop(path, "malformed-response", str(inside.error))
             return
@@ -119,11 +119,11 @@ class Conversation(Waiting):
         elif header.exchange not in self.phase.serves:
             self.drop(path, "exchange-not-now", f"{header.exchange.name} in {self.state}")
         else:
-            self._serve(path, octets)
+            self._serve(path, header, octets)
 
-    def _serve(self, path: Path, octets: bytes) -> None:
+    def _serve(self, path: Path, header: Header, octets: bytes) -> None:
         try:
-            opened = self._open(path, octets, is_response=False)
+            opened = self._open(path, header, octets)
         except MalformedInside as inside:
             self._take(path, inside.octets, inside.header)
             self.phase.malformed(inside.error, inside.header)
@@ -141,19 +141,19 @@ class Conversation(Waiting):
 
     def _take(self, path: Path, octets: bytes, header: Header) -> None:
         self.answering.taken(header.message_id, octets)
-        self._forget_fragments(is_response=False)
+        self._forget_fragments(False, header.message_id)
         self._reply_paths[header.message_id] = path
         if self.up_since is None or self.peer_behind_nat:
             self.path = path
 
-    def _open(self, path: Path, octets: bytes, *, is_response: bool) -> tuple[Message, bytes] | None:
+    def _open(self, path: Path, header: Header, octets: bytes) -> tuple[Message, bytes] | None:
         """The message that this datagram makes whole, and what stands for it in the window: its first datagram."""
         fragmentation = self.fragmentation
         if fragmentation is not None and is_fragment(octets):
-            collection = fragmentation.collection(is_response)
+            collection = fragmentation.collection(header.is_response, header.message_id)
             whole = self._authentic(path, lambda channel: collection.take(channel, octets))
             if whole is None:
-                self._limit(collection, is_response)
+                self._limit(collection, header.is_response, header.message_id)
                 return None
             fragmentation.heard(whole)
             return self.channel.read(whole.header, whole.first, whole.plain, whole.opening), whole.opening
@@ -177,15 +177,14 @@ class Conversation(Waiting):
             return opened
         return None
 
-    def _limit(self, collection: Collection, is_response: bool) -> None:
-        timer = _FRAGMENTS[is_response]
+    def _limit(self, collection: Collection, is_response: bool, message_id: int) -> None:
+        timer = _FRAGMENTS[is_response].format(message_id)
         if collection.is_begun and not self.armed(timer):
-            self.arm(timer, KEPT_SECONDS, collection.drop)
+            self.arm(timer, KEPT_SECONDS, lambda: self._forget_fragments(is_response, message_id))
 
-    def _forget_fragments(self, is_response: bool) -> None:
-        if self.fragmentation is not None:
-            self.fragmentation.drop(is_response)
-            self.disarm(_FRAGMENTS[is_response])
+    def _forget_fragments(self, is_response: bool, message_id: int) -> None:
+        if self.fragmentation is not None and self.fragmentation.drop(is_response, message_id):
+            self.disarm(_FRAGMENTS[is_response].format(message_id))
 
     def _asked_otherwise(
         self, path: Path, message_id: int, octets: bytes, fragmentation: Fragmentation
@@ -272,8 +271,9 @@ class Conversation(Waiting):
 
     def answered(self) -> None:
         """The outstanding request needs no more sending."""
+        if self.asking.outstanding is not None:
+            self._forget_fragments(True, self.asking.outstanding)
         self.asking.answered()
-        self._forget_fragments(is_response=True)
         if self._retransmission is not None:
             self._retransmission.stop()
             self._retransmission = None
@@ -300,8 +300,8 @@ class Conversation(Waiting):
         """Say nothing more, and forget what was half heard."""
         if self._retransmission is not None:
             self._retransmission.stop()
-        self._forget_fragments(is_response=False)
-        self._forget_fragments(is_response=True)
+        if self.fragmentation is not None:
+            self.fragmentation.drop_all()
 
 
 def refusal_of(error: ParseError) -> Notify:

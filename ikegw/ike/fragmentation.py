@@ -53,8 +53,7 @@ class Fragmentation:
 
     _memory: Memory = field(repr=False)
     packet_octets: int = ORDINARY_PACKET
-    _requests: Collection | None = field(default=None, init=False, repr=False)
-    _responses: Collection | None = field(default=None, init=False, repr=False)
+    _collections: dict[tuple[bool, int], Collection] = field(factory=dict, init=False, repr=False)
 
     def room(self, path: Path) -> int:
         """The octets of IKE in a packet; the non-ESP marker is allowed for even where there is none yet."""
@@ -70,24 +69,25 @@ class Fragmentation:
         self.packet_octets = SMALL_PACKET
         return channel.cut_anew(datagrams, self.room(path))
 
-    def collection(self, is_response: bool) -> Collection:
-        """Where fragments of the peer's responses, or of its requests, are collected."""
-        if is_response:
-            if self._responses is None:
-                self._responses = Collection(self._memory)
-            return self._responses
-        if self._requests is None:
-            self._requests = Collection(self._memory)
-        return self._requests
+    def collection(self, is_response: bool, message_id: int) -> Collection:
+        """Where the fragments of one message are collected, whose Message ID is in the window."""
+        collection = self._collections.get((is_response, message_id))
+        if collection is None:
+            collection = self._collections[is_response, message_id] = Collection(self._memory)
+        return collection
 
-    def drop(self, is_response: bool) -> None:
-        """What was collected of a response, or of a request, is of no use any more."""
-        if is_response:
-            collection, self._responses = self._responses, None
-        else:
-            collection, self._requests = self._requests, None
-        if collection is not None:
-            collection.drop()
+    def drop(self, is_response: bool, message_id: int) -> bool:
+        """What was collected of a message is of no use any more. Was there something?"""
+        collection = self._collections.pop((is_response, message_id), None)
+        if collection is None:
+            return False
+        collection.drop()
+        return True
+
+    def drop_all(self) -> None:
+        """Nothing is of use any more."""
+        for key in tuple(self._collections):
+            self.drop(*key)
 
     def heard(self, whole: Whole) -> None:
         """The peer's message is whole. If the peer had to cut it anew, larger fragments of ours will be lost as well."""

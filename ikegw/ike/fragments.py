@@ -76,7 +76,7 @@ class Memory:
 
 @define(eq=False)
 class Collection:
-    """The fragments of one message at a time, of one direction of one IKE SA."""
+    """The fragments of one message, of one direction and one Message ID of an IKE SA."""
 
     _memory: Memory = field(repr=False)
     _header: Header | None = field(default=None, init=False)
@@ -88,7 +88,7 @@ class Collection:
     _was_recut: bool = field(default=False, init=False)
 
     def take(self, channel: Channel, octets: bytes) -> Whole | None:
-        """Open and keep one fragment, whose Message ID is in the window; the message, if it is whole now.
+        """Open and keep one fragment; the message, if it is whole now.
 
         Unwanted: authentic or not, it is not kept. IntegrityError, ParseError: forged, malformed.
         """
@@ -112,7 +112,7 @@ class Collection:
         if fragment.total > MOST_FRAGMENTS:
             raise Unwanted("fragments-too-many", f"a message of {fragment.total} fragments")
         known = self._header
-        if known is None or known.message_id != header.message_id:
+        if known is None:
             return
         if header != known:
             raise Unwanted("fragment-of-another", f"{header.exchange.name} in a {known.exchange.name}")

@@ -717,16 +717,24 @@ def test_a_message_has_one_exchange(channels):
     assert taken(collection, theirs, craft(ours, b"two", 2, 2, header=other)) == "fragment-of-another"
 
 
-def test_another_message_id_in_the_window_is_another_message(channels):
-    ours, theirs = channels
-    memory = Memory()
-    collection = Collection(memory)
-    taken(collection, theirs, craft(ours, bytes(100), 1, 2))
-    later = evolve(HEADER, message_id=8)
-    assert taken(collection, theirs, craft(ours, b"two", 2, 2, header=later)) == "kept"
-    assert memory.used < 200
-    assert taken(collection, theirs, craft(ours, b"one", 1, 2, header=later)) == "whole"
-    assert memory.used == 0
+def test_in_a_larger_window_each_message_id_has_its_own(pair):
+    """RFC 7296 §2.3: requests inside the window come and are answered in any order, and so do their fragments."""
+    connect(pair)
+    peer, sa = sa_of(pair.client), sa_of(pair.gateway)
+    sa.answering.size = 3
+    payloads = (Notify(NotifyType(40000), bytes(200)),)
+    cut = [
+        peer.channel.seal_within(evolve(next_request(peer), message_id=message_id), payloads, 200)
+        for message_id in (2, 3, 4)
+    ]
+    for octets in (cut[0][0], cut[1][1], cut[2][0]):
+        assert not answers_to(pair, octets)
+    answered = [
+        decode_header(answers_to(pair, octets)[0])[0].message_id
+        for octets in (cut[2][1], cut[0][1], cut[1][0])
+    ]
+    assert answered == [4, 2, 3]
+    assert kept(pair.gateway) == 0
 
 
 def test_a_message_of_too_many_octets_is_given_up(channels):
