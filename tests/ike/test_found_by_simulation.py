@@ -214,8 +214,6 @@ def test_Q_27_a_DELETE_without_an_answer_begins_nothing_anew():
     pair.world.run(30.0, 0.1)
     assert pair.client.is_empty
     assert pair.client.states("initiator").count("SMI_AUTH") == 1
-        event.machine for event in pair.client.events[-5:] if hasattr(event, "machine")
-    ]
 
 
 def test_Q_25_a_session_that_is_back_already_is_not_begun_once_more():
