@@ -41,9 +41,9 @@ def serve(living: "Living", message: Message) -> None:
         _rejected(living, message)
     else:
         living.lifetimes.hear(message)
-        before = tuple(sa.children.values())
+        alive = [child for child in sa.children.values() if child.state in ("SA_MATURE", "SA_REKEY")]
         sa.respond(message.header, (*_delete_children(sa, deletes), *_configuration(sa, message)))
-        _make_anew(living, [child for child in before if child.state == "SA_DEAD"])
+        _make_anew(living, [child for child in alive if child.state == "SA_DEAD"])
 
 
 def _rejected(living: "Living", message: Message) -> None:

@@ -96,6 +96,29 @@ def test_close_action_when_the_peer_closes_the_child(action):
     assert len(pair.gateway.plane.installed) == len(pair.client.plane.installed)
 
 
+def test_a_child_that_both_close_stays_closed():
+    pair = persistent(1, close=StartAction.START)
+    pair.client.gateway.initiate("home")
+    pair.world.run(0.1)
+    for host in (pair.client, pair.gateway):
+        (sa,) = host.gateway._by_spi.values()
+        (child,) = sa.children.values()
+        child.remove("the operator removed it")
+    pair.world.run(1.0)
+    assert not pair.client.plane.installed
+
+
+def test_a_child_that_the_peer_rekeyed_is_not_made_twice():
+    pair = persistent(1, close=StartAction.START)
+    pair.client.gateway.initiate("home")
+    pair.world.run(0.1)
+    (sa,) = pair.gateway.gateway._by_spi.values()
+    (child,) = sa.children.values()
+    child.soft_expired()
+    pair.world.run(10.0, 0.1)
+    assert len(pair.client.plane.installed) == len(pair.gateway.plane.installed) == 1
+
+
 def test_what_we_close_ourselves_stays_closed():
     pair = persistent(0, close=StartAction.START, dpd=DpdAction.RESTART)
     pair.client.gateway.initiate("home")
