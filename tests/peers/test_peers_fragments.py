@@ -9,6 +9,7 @@ import pytest
 from attrs import evolve
 from laboratory import roadwarrior, underlays
 from laboratory.gateway import Ikegw
+from laboratory.namespaces import CommandFailed
 from laboratory.processes import until
 from laboratory.room import Laboratory
 from laboratory.settings import Tree
@@ -109,6 +110,20 @@ def test_certificates_cross_a_path_that_loses_ip_fragments(
     used_fragments(strongswan_of(client, gateway))
     assert ping(underlay.client, "10.1.0.1").received
     part(client, gateway)
+
+
+def test_that_path_lets_no_large_message_through_whole(laboratory: Laboratory) -> None:
+    underlay = underlays.direct(laboratory.network)
+    without_ip_fragments(underlay)
+    with pytest.raises(CommandFailed):
+        meet(
+            laboratory,
+            underlay,
+            ("strongswan", "ikegw"),
+            "rsa2048",
+            {"retransmit_tries": 1},
+            fragmentation=False,
+        )
 
 
 @pytest.mark.parametrize("octets", [320, 576, 1500])
