@@ -126,6 +126,17 @@ class IkeRekeyed:
 
 
 @frozen
+class IkeMoved:
+    """An IKE SA goes on over another path, and its CHILD SAs with it. `behind_nat` are we, `peer_behind_nat` is the peer."""
+
+    sa: SaName
+    before: Path
+    path: Path
+    behind_nat: bool
+    peer_behind_nat: bool
+
+
+@frozen
 class ChildDown:
     """A CHILD SA ended, with what it carried (inner octets)."""
 
@@ -172,6 +183,7 @@ Event = (
     | ChildUp
     | ChildRekeyed
     | IkeRekeyed
+    | IkeMoved
     | ChildDown
     | AddressLeased
     | AddressReleased

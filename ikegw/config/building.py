@@ -68,6 +68,7 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
         nat_traversal=section["nat_traversal"],
         force_encapsulation=section["encap"],
         mobike=section["mobike"],
+        return_routability=section["return_routability"],
         fragmentation=section["fragmentation"],
         unique=section["unique"],
         send_certificate=section["send_cert"],

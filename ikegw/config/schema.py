@@ -308,7 +308,18 @@ CONNECTION: Final = Table(
             "Find NATs between the peers and pass them by UDP (RFC 7296 §2.23).",
         ),
         Key("encap", kinds.BOOLEAN, False, "Carry ESP in UDP though there is no NAT."),
-        Key("mobike", kinds.BOOLEAN, True, "Let the peer move to another address (RFC 4555).", later=True),
+        Key(
+            "mobike",
+            kinds.BOOLEAN,
+            True,
+            "Let who opened it move to another address, and go to port 4500 at once (RFC 4555).",
+        ),
+        Key(
+            "return_routability",
+            kinds.BOOLEAN,
+            True,
+            "Ask a peer that moved at its new address before traffic is sent there (RFC 4555 §3.7).",
+        ),
         Key("fragmentation", kinds.BOOLEAN, True, "Cut large messages within IKE (RFC 7383)."),
         Key(
             "unique",

@@ -11,6 +11,7 @@ from ikegw.ike.configuration import addresses_of, granted, request_for
 from ikegw.ike.greeting import certificates_to_send, window_offer
 from ikegw.ike.negotiation import selector_payloads, tunnel
 from ikegw.ike.opening import Opening
+from ikegw.ike.roaming import agree, announcement
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.initiator import Initiator
 from ikegw.paths import Address
@@ -84,6 +85,7 @@ class Authenticating:
                 *(() if expected is None else (IdResponder(expected),)),
                 proof.authentication,
                 *window_offer(sa.connection),
+                *announcement(sa),
                 *child,
             ),
         )
@@ -138,6 +140,7 @@ class Authenticating:
 
     def _verified(self, verified: Verified, message: Message) -> None:
         self.sa.method = verified.method
+        agree(self.sa, message)
         refusal = next((n for n in message.every(Notify) if n.type.is_error), None)
         if self.policy is None:
             self.machine.child_made()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
@@ -95,6 +95,22 @@ class ChildSa:
 
     def _is_carried(self, _: None) -> None:
         self._carried = True
+
+    def follow(self, *, anew: bool = False) -> None:
+        """Be carried where the IKE SA is now, which may have moved; `anew`: tell the data plane even if nothing changed."""
+        sa, tunnel = self.sa, self.tunnel
+        path, udp = sa.path, sa.udp_encapsulated
+        if not self._carried or ((tunnel.path, tunnel.udp_encapsulated) == (path, udp) and not anew):
+            return
+        self._tunnel = evolve(tunnel, path=path, udp_encapsulated=udp)
+        moving = sa.surroundings.data_plane.move(tunnel.inbound_spi, path, udp)
+        moving.addErrback(self._not_moved)
+
+    def _not_moved(self, failure: Failure) -> None:
+        if not isinstance(failure.value, DataPlaneError):
+            self._not_done(failure)
+        elif self._carried:
+            self._tell_refused("CHILD SA", f"our data plane did not move it: {failure.value}", by_peer=False)
 
     def remove(self, reason: str) -> None:
         """EXPIRE_HARD, or MSG_CHILD_REMOVE of the operator."""
@@ -350,6 +366,7 @@ class ChildSa:
         self.sa.asking_children.pop(self, None)
         tunnel = self.tunnel
         self.sa.children[tunnel.inbound_spi] = self
+        self.follow()
         self.sa.surroundings.publish(
             ChildUp(
                 self.sa.name,
@@ -434,7 +451,7 @@ class ChildSa:
 
     def _not_done(self, failure: Failure) -> None:
         self._log.failure(
-            "{name}: the data plane failed at the end of a CHILD SA", failure, name=str(self.sa.name)
+            "{name}: the data plane failed to move or to end a CHILD SA", failure, name=str(self.sa.name)
         )
 
     def _tell_refused(self, notify: str, detail: str, *, by_peer: bool) -> None:

@@ -106,6 +106,7 @@ class Conversation(Waiting):
             return
         if opened is not None and self._fits(path, opened[0]):
             self.answered()
+            self.answered_on(path)
             self.phase.response(*opened)
 
     def _receive_request(self, path: Path, header: Header, octets: bytes) -> None:
@@ -140,11 +141,23 @@ class Conversation(Waiting):
             self.phase.request(message)
 
     def _take(self, path: Path, octets: bytes, header: Header) -> None:
+        newest = self.answering.is_newest(header.message_id)
         self.answering.taken(header.message_id, octets)
         self._forget_fragments(False, header.message_id)
         self._reply_paths[header.message_id] = path
-        if self.up_since is None or self.peer_behind_nat:
-            self.path = path
+        if newest:
+            self.asked_on(path)
+
+    def asked_on(self, path: Path) -> None:
+        """The peer's newest request, an authentic one, came on this path."""
+        self.path = path
+
+    def answered_on(self, path: Path) -> None:
+        """The answer to our request came on this path."""
+
+    def came_on(self, request: Header) -> Path:
+        """The path of a request that is being served."""
+        return self._reply_paths.get(request.message_id, self.path)
 
     def _open(self, path: Path, header: Header, octets: bytes) -> tuple[Message, bytes] | None:
         """The message that this datagram makes whole, and what stands for it in the window: its first datagram."""
@@ -213,7 +226,8 @@ class Conversation(Waiting):
     def respond(self, request: Header, payloads: Sequence[Payload]) -> None:
         """Answer a request that is being served, protected, and keep the answer for repeats."""
         header = self._header(request.exchange, request.message_id, is_response=True)
-        path = self._reply_paths.pop(request.message_id, self.path)
+        path = self.came_on(request)
+        self._reply_paths.pop(request.message_id, None)
         self._answer(request.message_id, self._seal(header, payloads, path), path)
 
     def respond_clear(self, answer: bytes, request: bytes) -> None:
@@ -258,11 +272,20 @@ class Conversation(Waiting):
                 self.surroundings.clock,
                 self.surroundings.random,
                 self.connection.retransmit,
-                lambda them: self._send(them, self.path),
+                lambda them: self._send(them, self.path_for_try()),
                 self._unanswered,
                 self._smaller,
             )
         self._retransmission.start(datagrams)
+
+    @property
+    def tries(self) -> int:
+        """How often the outstanding request was sent by now."""
+        return 0 if self._retransmission is None else self._retransmission.tries
+
+    def path_for_try(self) -> Path:
+        """Where the outstanding request goes this time."""
+        return self.path
 
     def _smaller(self, datagrams: Datagrams) -> Datagrams:
         if self.fragmentation is None:

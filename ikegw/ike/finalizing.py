@@ -15,6 +15,7 @@ from ikegw.ike.configuration import addresses_of, reply, wanted_by
 from ikegw.ike.greeting import certificates_to_send, window_offer
 from ikegw.ike.negotiation import Agreed, NoChild, agree, selector_payloads, tunnel
 from ikegw.ike.opening import Opening
+from ikegw.ike.roaming import agree as agree_to_move
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.responder import Responder
 from ikegw.ports import DataPlaneError, Lease, NoAddress
@@ -65,7 +66,12 @@ class Finalizing:
         """The payloads of the final IKE_AUTH response (rows R-17, R-18)."""
         ours = IdResponder(self.sa.local_identity)
         rest = self._child_payloads if self._child_error is None else (self._child_error,)
-        return (ours, *self._proof, *rest, *self._lifetime(), *window_offer(self.sa.connection))
+        notifies = (
+            *self._lifetime(),
+            *window_offer(self.sa.connection),
+            *agree_to_move(self.sa, self.message),
+        )
+        return (ours, *self._proof, *rest, *notifies)
 
     def _lifetime(self) -> tuple[Notify, ...]:
         """RFC 4478: by when the initiator is to authenticate anew."""

@@ -20,6 +20,7 @@ from ikegw.ike.listing import Row, row_of
 from ikegw.ike.living import Living
 from ikegw.ike.reception import Reception
 from ikegw.ike.responding import Responding
+from ikegw.ike.roaming import follow_esp
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.slot import Intent
 from ikegw.ike.surroundings import Surroundings
@@ -27,7 +28,16 @@ from ikegw.ike.window import Datagrams
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.connections import ChildPolicy, Connection, DpdAction, StartAction, Unique, for_addresses
 from ikegw.policy.identities import Normal, normal
-from ikegw.ports import Addresses, DataPlane, DataPlaneEvent, HardExpired, Random, SoftExpired, Transport
+from ikegw.ports import (
+    Addresses,
+    DataPlane,
+    DataPlaneEvent,
+    HardExpired,
+    MappingChanged,
+    Random,
+    SoftExpired,
+    Transport,
+)
 from ikegw.wire.key_exchange import KeyExchange
 from ikegw.wire.message import Message
 from ikegw.wire.registry import NotifyType
@@ -384,8 +394,18 @@ class Gateway:
         if sa is not None and isinstance(sa.phase, Living):
             sa.phase.slot.post(Intent.REKEY)
 
+    def addresses_changed(self) -> None:
+        """To be called when this host's addresses or routes have changed.
+
+        Every IKE SA of a session that we began, if both ends speak MOBIKE, goes over to the address that routing prefers now
+        among those that we listen on, and tells its peer. A replaced one that its peer may still know does so too.
+        """
+        for sa in tuple(self._by_spi.values()):
+            if sa.roaming is not None and sa.up_since is not None:
+                sa.roaming.addresses_changed()
+
     def _data_plane_told(self, event: DataPlaneEvent) -> None:
-        if not isinstance(event, SoftExpired | HardExpired):
+        if not isinstance(event, SoftExpired | HardExpired | MappingChanged):
             return
         for sa in self._by_spi.values():
             child = sa.children.get(event.inbound_spi)
@@ -393,6 +413,8 @@ class Gateway:
                 continue
             if isinstance(event, SoftExpired):
                 child.soft_expired()
+            elif isinstance(event, MappingChanged):
+                follow_esp(sa, event.path)
             else:
                 child.remove("its hard limit was reached")
             return

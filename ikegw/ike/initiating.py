@@ -220,7 +220,9 @@ class Initiating:
         if not sa.connection.nat_traversal:
             return
         sa.behind_nat, sa.peer_behind_nat = nat.detect(message, sa.path)
-        if sa.udp_encapsulated:
+        # Whoever may move goes to port 4500 at once: a NAT may be found on a later path (RFC 4555 §3.3).
+        may_move = sa.connection.mobike and message.notify(NotifyType.NAT_DETECTION_SOURCE_IP) is not None
+        if sa.udp_encapsulated or may_move:
             local = sa.surroundings.transport.nat_t_port(sa.path)
             sa.path = sa.path.floated(local, sa.connection.remote_nat_t_port)
         sa.start_keepalives()

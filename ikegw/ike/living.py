@@ -112,6 +112,10 @@ class Living:
         """§5: what may act now. A DELETE of a child goes in any living state, all else only in SM_MATURE."""
         if isinstance(waiting, ChildSa) and waiting.state == "SA_REMOVE":
             return self.sa.state not in ("SM_DYING", "SM_DEAD", "SM_TERMINATE", "SM_REKEY")
+        if (
+            waiting is Intent.UPDATE
+        ):  # a replaced IKE SA too tells where it is: the peer may not know the new one yet
+            return self.sa.state == "SM_MATURE"
         if self.sa.state != "SM_MATURE" or self.sa.successor is not None or self._live_rival is not None:
             return False
         if waiting is Intent.REKEY:
@@ -127,6 +131,8 @@ class Living:
                 self.machine.dpd()
             else:
                 self.slot.pump()
+        elif waiting is Intent.UPDATE and not (self.sa.roaming and self.sa.roaming.has_to_ask):
+            self.slot.pump()
         elif waiting is Intent.REAUTH and self._reauthenticating:
             self.slot.pump()
         elif waiting is Intent.REAUTH and not self.sa.may_reauthenticate:
@@ -247,6 +253,8 @@ class Living:
         """Children, queue, lease and timers go to the IKE SA that takes this one's place."""
         sa = self.sa
         waiting, self.slot.queue = self.slot.queue, []
+        if sa.state == "SM_UPDATE_WAIT":
+            waiting.append(Intent.UPDATE)  # the peer may delete the old one unanswered
         sa.successor = new
         new.take_over(sa)
         new.surroundings.publish(
@@ -287,11 +295,30 @@ class Living:
 
     def request_liveness(self) -> None:
         """Row Q-09."""
-        self.send(ExchangeType.INFORMATIONAL, (), self._alive)
+        about_nats = () if self.sa.roaming is None else self.sa.roaming.liveness()
+        self.send(ExchangeType.INFORMATIONAL, about_nats, self._alive)
 
     def _alive(self, message: Message) -> None:
         self.slot.held = False
+        if self.sa.roaming is not None:
+            self.sa.roaming.alive(message)
         self.machine.alive()
+
+    def update(self) -> None:
+        """MSG_IKE_UPDATE."""
+        self.slot.post(Intent.UPDATE)
+
+    def request_update(self) -> None:
+        """Row P-08, asked by us."""
+        if self.sa.roaming is not None:
+            self.send(ExchangeType.INFORMATIONAL, self.sa.roaming.request(), self._updated)
+
+    def _updated(self, message: Message) -> None:
+        if self.sa.roaming is not None and not self.sa.roaming.answered(message):
+            self.told_to_end("the peer answered another COOKIE2 than ours: someone else may answer for it")
+            return
+        self.slot.held = False
+        self.machine.updated()
 
     def update_crl(self) -> None:
         """Row Q-11: with no source of CRLs there is nothing to fetch."""
@@ -389,6 +416,7 @@ _INPUTS: dict[Intent, Callable[[Mature], None]] = {
     Intent.CRL_UPDATE: lambda machine: machine.crl_update(),
     Intent.REAUTH: lambda machine: machine.reauth(),
     Intent.LEASE_RENEW: lambda machine: machine.lease_renew(),
+    Intent.UPDATE: lambda machine: machine.update(),
 }
 
 

@@ -63,6 +63,9 @@ class EstablishedPhase(Phase, Protocol):
     def create_child(self, policy: ChildPolicy) -> "ChildSa":
         """MSG_CHILD_CREATE (row C-02)."""
 
+    def update(self) -> None:
+        """MSG_IKE_UPDATE: MOBIKE has something to ask."""
+
 
 class Table(Protocol):
     """The gateway, as an IKE SA sees it."""

@@ -16,6 +16,7 @@ from ikegw.ike.finalizing import Finalizing
 from ikegw.ike.fragmentation import agreed, announcement
 from ikegw.ike.greeting import CHILDLESS, NONCE_OCTETS, hash_algorithms, hashes_of, nonce_is_sound
 from ikegw.ike.living import Living
+from ikegw.ike.mobike import came_through_nat
 from ikegw.ike.opening import Opening
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.responder import Responder, ResponderMachine
@@ -173,6 +174,9 @@ class Responding:
             self.machine.unconfigured()
         elif not allowed or authentication is None:
             self._fail(AuthFailure.METHOD_NOT_ALLOWED, _methods(fitting, authentication))
+            self.machine.method_not_allowed()
+        elif allowed[0].mobike and came_through_nat(message, self.sa.path):
+            self._refuse(NotifyType.UNEXPECTED_NAT_DETECTED, "the peer forbids NATs, and there is one")
             self.machine.method_not_allowed()
         else:
             self._admit(allowed[0], message, authentication, identity, idr)

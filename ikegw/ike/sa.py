@@ -11,13 +11,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ikegw.events import AddressReleased, IkeDown, Refused, SaName, StateEntered
+from ikegw.events import AddressReleased, IkeDown, IkeMoved, Refused, SaName, StateEntered
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of
 from ikegw.ike.conversation import Conversation
 from ikegw.ike.phase import EstablishedPhase, Phase, Table
+from ikegw.ike.roaming import Roaming, follow_mapping
 from ikegw.machines.tracing import trace
-from ikegw.paths import Address, Endpoint
+from ikegw.paths import Address, Endpoint, Path
 from ikegw.policy.connections import Connection
 from ikegw.policy.identities import from_address
 from ikegw.policy.selectors import resolve
@@ -41,6 +42,12 @@ class IkeSa(Conversation):
     remote_identity: Identity | None = field(default=None, init=False)
     method: str = field(default="", init=False)
     behind_nat: bool = field(default=False, init=False)
+    roaming: Roaming | None = field(default=None, init=False, repr=False)
+    """MOBIKE; None unless both sides speak it."""
+
+    moved_at: float = field(default=0.0, init=False)
+    """When it went over to another path last."""
+
     successor: "IkeSa | None" = field(default=None, init=False, repr=False)
     """The IKE SA that took this one's place when it was rekeyed."""
 
@@ -115,6 +122,9 @@ class IkeSa(Conversation):
         self.initiator_of_session, self.method = old.initiator_of_session, old.method
         self.local_identity, self.remote_identity = old.local_identity, old.remote_identity
         self.behind_nat, self.peer_behind_nat = old.behind_nat, old.peer_behind_nat
+        self.moved_at = old.moved_at
+        if old.roaming is not None:
+            self.roaming = old.roaming.passed_on(self)
         self.last_heard = self.surroundings.clock.seconds()
         self.answering.size = self.connection.window
         if old.fragmentation is not None:
@@ -129,6 +139,10 @@ class IkeSa(Conversation):
             child.sa = self
         self.lease, old.lease = old.lease, None
         self.up_since = old.up_since
+        if old.moved_at > self.moved_at:
+            self.path, self.moved_at = old.path, old.moved_at
+            self.behind_nat, self.peer_behind_nat = old.behind_nat, old.peer_behind_nat
+        self.lead_children()
         self.start_keepalives()
 
     @property
@@ -157,6 +171,45 @@ class IkeSa(Conversation):
         mine: tuple[Address, ...] = (self.path.local.address,)
         peers: tuple[Address, ...] = (self.path.remote.address,)
         return (lent or mine, peers) if self.initiator_of_session else (mine, lent or peers)
+
+    # ------------------------------------------------------------ where the peer is, and where we are
+
+    def asked_on(self, path: Path) -> None:
+        """See `Conversation`: before it is established, the peer is wherever it speaks from."""
+        if self.up_since is None and self.awaits is None:
+            self.path = path
+        elif self.roaming is None:
+            follow_mapping(self, path)
+
+    def answered_on(self, path: Path) -> None:
+        """See `Conversation`."""
+        if self.roaming is not None:
+            self.roaming.heard_on(path)
+        elif self.up_since is not None:
+            follow_mapping(self, path)
+
+    def path_for_try(self) -> Path:
+        """See `Conversation`."""
+        return self.path if self.roaming is None else self.roaming.path_for(self.tries)
+
+    def go_over(self, path: Path, nats: tuple[bool, bool] | None = None) -> None:
+        """Send what we ask over another path from now on; `nats`: (we are behind one, the peer is), if that was found out."""
+        before, known = self.path, (self.behind_nat, self.peer_behind_nat)
+        self.path = path
+        if nats is not None:
+            self.behind_nat, self.peer_behind_nat = nats
+        if path == before and nats in (None, known):
+            return
+        self.moved_at = self.surroundings.clock.seconds()
+        self.start_keepalives()
+        if path != before:
+            publish = self.surroundings.publish
+            publish(IkeMoved(self.name, before, path, self.behind_nat, self.peer_behind_nat))
+
+    def lead_children(self, *, anew: bool = False) -> None:
+        """Have every CHILD SA carried on our path; `anew`: and be told once more of a peer that is elsewhere."""
+        for child in self.children.values():
+            child.follow(anew=anew)
 
     def tell_refused(self, notify: str, detail: str, *, by_peer: bool = False) -> None:
         """Tell the operator of a negotiation that came to nothing."""

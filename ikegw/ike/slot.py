@@ -20,6 +20,7 @@ class Intent(Enum):
     CRL_UPDATE = "MSG_IKE_CRL_UPDATE"
     REAUTH = "MSG_IKE_REAUTH"
     LEASE_RENEW = "MSG_IKE_LEASE_RENEW"
+    UPDATE = "MSG_IKE_UPDATE"
 
 
 Answered = Callable[[Message], None]

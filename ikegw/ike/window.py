@@ -56,6 +56,10 @@ class AnsweringWindow:
             return Verdict.BUSY
         return Verdict.REPLAY if _digest(octets) == request.digest else Verdict.REPEATED_OTHERWISE
 
+    def is_newest(self, message_id: int) -> bool:
+        """Was no later request taken? Only a newest one tells where the peer is (RFC 7296 §2.23)."""
+        return all(known < message_id for known in self._requests)
+
     def taken(self, message_id: int, octets: bytes) -> None:
         """A NEW request proved authentic: until it is answered, repeats of it are BUSY (row RE-17).
 

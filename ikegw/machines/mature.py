@@ -34,6 +34,9 @@ class Driver(Protocol):
     def request_liveness(self) -> None:
         """Send an empty INFORMATIONAL."""
 
+    def request_update(self) -> None:
+        """Send INFORMATIONAL {N(UPDATE_SA_ADDRESSES), …}, or {N(COOKIE2)} to see whether a peer that moved is there."""
+
     def update_crl(self) -> None:
         """Start the download."""
 
@@ -90,6 +93,15 @@ class Mature(Protocol):
         """Entry of SM_DPD."""
 
     def alive(self) -> None:
+        """The peer answered."""
+
+    def update(self) -> None:
+        """MSG_IKE_UPDATE: one of the ends moved, MOBIKE is in use, and we have to ask about it."""
+
+    def enter_update(self) -> None:
+        """Entry of SM_UPDATE."""
+
+    def updated(self) -> None:
         """The peer answered."""
 
     def crl_update(self) -> None:
@@ -154,6 +166,8 @@ SM_REKEY = builder.state("SM_REKEY")
 SM_REKEY_WAIT = builder.state("SM_REKEY_WAIT")
 SM_DPD = builder.state("SM_DPD")
 SM_DPD_WAIT = builder.state("SM_DPD_WAIT")
+SM_UPDATE = builder.state("SM_UPDATE")
+SM_UPDATE_WAIT = builder.state("SM_UPDATE_WAIT")
 SM_CRL_UPDATE = builder.state("SM_CRL_UPDATE")
 SM_REAUTH = builder.state("SM_REAUTH")
 SM_LEASE_RENEW = builder.state("SM_LEASE_RENEW")
@@ -227,6 +241,27 @@ def _request_liveness(machine: Mature, driver: Driver) -> None:
 @SM_DPD_WAIT.upon(Mature.alive).to(SM_MATURE)
 def _alive(machine: Mature, driver: Driver) -> None:
     """Q-10: the peer lives."""
+    driver.idle()
+
+
+# ---------------------------------------------------------------- other addresses (RFC 4555)
+
+
+@SM_MATURE.upon(Mature.update).to(SM_UPDATE)
+def _update(machine: Mature, driver: Driver) -> None:
+    """P-08: one of the ends moved."""
+    machine.enter_update()
+
+
+@SM_UPDATE.upon(Mature.enter_update).to(SM_UPDATE_WAIT)
+def _request_update(machine: Mature, driver: Driver) -> None:
+    """P-08: INFORMATIONAL {N(UPDATE_SA_ADDRESSES), …} of the original initiator, {N(COOKIE2)} of the other side."""
+    driver.request_update()
+
+
+@SM_UPDATE_WAIT.upon(Mature.updated).to(SM_MATURE)
+def _updated(machine: Mature, driver: Driver) -> None:
+    """P-08: answered."""
     driver.idle()
 
 
@@ -363,7 +398,7 @@ def _malformed(machine: Mature, driver: Driver) -> None:
     driver.dead()
 
 
-_LIVING = (SM_MATURE, SM_REKEY_WAIT, SM_DPD_WAIT, SM_CRL_UPDATE, SM_REAUTH, SM_LEASE_RENEW)
+_LIVING = (SM_MATURE, SM_REKEY_WAIT, SM_DPD_WAIT, SM_UPDATE_WAIT, SM_CRL_UPDATE, SM_REAUTH, SM_LEASE_RENEW)
 for _state in _LIVING:
     _state.upon(Mature.terminate).to(SM_TERMINATE)(_terminate)
     _state.upon(Mature.timeout).to(SM_DEAD)(_timeout)

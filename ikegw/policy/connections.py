@@ -195,6 +195,7 @@ class Connection:
     nat_traversal: bool = True
     force_encapsulation: bool = False
     mobike: bool = True
+    return_routability: bool = True
     fragmentation: bool = True
     unique: Unique = Unique.REPLACE
     send_certificate: SendCertificate = SendCertificate.ALWAYS

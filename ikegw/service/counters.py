@@ -12,6 +12,7 @@ from ikegw.events import (
     Dropped,
     Event,
     IkeDown,
+    IkeMoved,
     IkeRekeyed,
     IkeUp,
     Refused,
@@ -24,6 +25,7 @@ _WORDS: dict[type, str] = {
     ChildDown: "child-down",
     ChildRekeyed: "child-rekeyed",
     IkeRekeyed: "ike-rekeyed",
+    IkeMoved: "ike-moved",
     AddressLeased: "address-leased",
     AddressReleased: "address-released",
 }

@@ -20,6 +20,7 @@ from ikegw.events import (
     Dropped,
     Event,
     IkeDown,
+    IkeMoved,
     IkeRekeyed,
     IkeUp,
     Refused,
@@ -117,6 +118,19 @@ def _ike_rekeyed(event: IkeRekeyed) -> str:
     return f"{event.sa} rekeyed: {event.suite}; SPIs {spis}"
 
 
+def _ike_moved(event: IkeMoved) -> str:
+    nats = {(True, False): "we are behind a NAT", (False, True): "the peer is behind a NAT"}
+    between = nats.get((event.behind_nat, event.peer_behind_nat), "both are behind NATs")
+    if not event.behind_nat and not event.peer_behind_nat:
+        between = "no NAT between"
+    old, new = event.before, event.path
+    if old.local == new.local:
+        return f"{event.sa} moved: the peer is at {new.remote} now, no longer at {old.remote}; {between}"
+    if old.remote == new.remote:
+        return f"{event.sa} moved: we are at {new.local} now, no longer at {old.local}; {between}"
+    return f"{event.sa} moved: from {old} to {new}; {between}"
+
+
 def _child_down(event: ChildDown) -> str:
     return (
         f"{event.sa} {event.child} down: {event.reason}; SPI {event.inbound_spi.hex()}; "
@@ -146,6 +160,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     ChildUp: _child_up,
     ChildRekeyed: _child_rekeyed,
     IkeRekeyed: _ike_rekeyed,
+    IkeMoved: _ike_moved,
     ChildDown: _child_down,
     AddressLeased: _address_leased,
     AddressReleased: _address_released,

@@ -17,6 +17,7 @@ from ikegw.events import (
     Dropped,
     Event,
     IkeDown,
+    IkeMoved,
     IkeRekeyed,
     IkeUp,
     Refused,
@@ -32,6 +33,7 @@ from ikegw.wire.selectors import TrafficSelector
 
 SA = SaName("home", 7)
 PATH = Path(Endpoint(ip_address("192.0.2.1"), 4500), Endpoint(ip_address("198.51.100.9"), 61000))
+ELSEWHERE = Endpoint(ip_address("203.0.113.5"), 1024)
 US, ALICE = parse_identity("vpn.example.org"), parse_identity("alice@example.org")
 
 
@@ -101,6 +103,23 @@ EXAMPLES: list[tuple[Event, LogLevel, str]] = [
         IkeRekeyed(SA, "aes256gcm16-prfsha256-x25519", b"initiato", b"responde"),
         LogLevel.info,
         "home[7] rekeyed: aes256gcm16-prfsha256-x25519; SPIs 696e69746961746f 726573706f6e6465",
+    ),
+    (
+        IkeMoved(SA, PATH, Path(PATH.local, ELSEWHERE), False, True),
+        LogLevel.info,
+        "home[7] moved: the peer is at 203.0.113.5:1024 now, no longer at 198.51.100.9:61000; "
+        "the peer is behind a NAT",
+    ),
+    (
+        IkeMoved(SA, PATH, Path(ELSEWHERE, PATH.remote), False, False),
+        LogLevel.info,
+        "home[7] moved: we are at 203.0.113.5:1024 now, no longer at 192.0.2.1:4500; no NAT between",
+    ),
+    (
+        IkeMoved(SA, PATH, Path(PATH.remote, PATH.local), True, True),
+        LogLevel.info,
+        "home[7] moved: from 192.0.2.1:4500…198.51.100.9:61000 to 198.51.100.9:61000…192.0.2.1:4500; "
+        "both are behind NATs",
     ),
     (
         ChildDown(SA, "net", b"\0\1\2\3", "the IKE SA ended", 1_500_000, 20),

@@ -83,7 +83,7 @@ class Database:
     def move(self, spi: int, local: Endpoint, remote: Endpoint, udp: bool) -> None:
         """Send over another path."""
         sa = self._sa(spi)
-        sa.follow(_name_of(remote), self._carrier_for(local, udp), self._mtu)
+        sa.follow(_name_of(remote, udp), self._carrier_for(local, udp), self._mtu)
 
     def remove(self, spi: int) -> Json:
         """Remove all of it; its last counts, or none."""
@@ -154,7 +154,7 @@ class Database:
 
     def _made(self, wanted: Json) -> Sa:
         suite = _suite(wanted)
-        remote = _name_of(_endpoint(wanted["remote"]))
+        remote = _name_of(_endpoint(wanted["remote"]), wanted["udp"])
         carrier = self._carrier_for(_endpoint(wanted["local"]), wanted["udp"])
         try:
             shape = shape_of(suite)
@@ -216,9 +216,10 @@ def _endpoint(pair: list[Any]) -> Endpoint:
     return Endpoint(ip_address(pair[0]), pair[1])
 
 
-def _name_of(endpoint: Endpoint) -> SocketName:
+def _name_of(endpoint: Endpoint, udp: bool) -> SocketName:
+    """As a packet's source will be told; ESP itself has no ports."""
     try:
-        return name_of(endpoint)
+        return name_of(endpoint if udp else Endpoint(endpoint.address, 0))
     except ValueError as error:
         raise Refused(str(error)) from error
 
