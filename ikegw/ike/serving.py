@@ -41,19 +41,13 @@ def serve(living: "Living", message: Message) -> None:
         _rejected(living, message)
     else:
         living.lifetimes.hear(message)
-<<<<<<< HEAD
         alive = [child for child in sa.children.values() if child.state in ("SA_MATURE", "SA_REKEY")]
-        sa.respond(message.header, (*_delete_children(sa, deletes), *_configuration(sa, message)))
-        _make_anew(living, [child for child in alive if child.state == "SA_DEAD"])
-=======
-        before = tuple(sa.children.values())
         about_moving = () if sa.roaming is None else sa.roaming.serve(message, sa.came_on(message.header))
         payloads = (*_delete_children(sa, deletes), *_configuration(sa, message), *about_moving)
         sa.respond(message.header, payloads)
-        _make_anew(living, [child for child in before if child.state == "SA_DEAD"])
+        _make_anew(living, [child for child in alive if child.state == "SA_DEAD"])
         if sa.roaming is not None:
             sa.roaming.served()
->>>>>>> 053d777 (wip roaming)
 
 
 def _rejected(living: "Living", message: Message) -> None:
