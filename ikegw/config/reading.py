@@ -140,9 +140,6 @@ class _Reading:
             self.warnings.append(
                 Problem(leaf.place, ".".join(path), "without effect in this version of ikegw")
             )
-        elif leaf.value in key.later_values:
-            text = f"{shown(leaf.value)} is without effect in this version of ikegw"
-            self.warnings.append(Problem(leaf.place, ".".join(path), text))
 
     def _value(self, key: Key, leaf: Leaf, section: Section) -> bool:
         path = (*section.path, key.name)

@@ -96,8 +96,6 @@ def _row(key: Key) -> str:
 
 
 def _later(key: Key) -> str:
-    if key.later_values:
-        return f" *{', '.join(key.later_values)}: without effect in this version.*"
     return " *Without effect in this version.*" if key.later else ""
 
 

@@ -18,7 +18,7 @@ from ikegw.policy.connections import AuthKind, DpdAction, SendCertificate, Start
 class Key:
     """One key: its default is written as in a file; None means that there is none, and `doc` says what follows.
 
-    `later`: it is read and checked, but has no effect in this version; `later_values`: these values have none.
+    `later`: it is read and checked, but has no effect in this version.
     """
 
     name: str
@@ -27,7 +27,6 @@ class Key:
     doc: str
     required: bool = False
     later: bool = False
-    later_values: tuple[str, ...] = ()
 
 
 @frozen
@@ -217,21 +216,13 @@ CHILD: Final = Table(
             one_of(StartAction),
             "none",
             "When loaded: wait for the peer, connect at once, or when traffic comes (`trap`).",
-            later_values=("trap",),
         ),
-        Key(
-            "close_action",
-            one_of(StartAction),
-            "none",
-            "The same when the peer closed it.",
-            later_values=("trap",),
-        ),
+        Key("close_action", one_of(StartAction), "none", "The same when the peer closed it."),
         Key(
             "dpd_action",
             one_of(DpdAction),
             "clear",
-            "When the peer no longer answers.",
-            later_values=("trap",),
+            "When the peer no longer answers: forget it, connect anew, or when traffic comes (`trap`).",
         ),
         Key("rekey_time", kinds.DURATION, "1h", "When its keys are renewed; 0 for never."),
         Key(

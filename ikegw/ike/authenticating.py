@@ -1,7 +1,5 @@
 """SMI_AUTH_WAIT (Figure 2): prove ourselves, check the responder, take what it lends, and install the child."""
 
-from ipaddress import IPv4Address, IPv6Address
-
 from attrs import define, field
 
 from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Verified
@@ -9,16 +7,15 @@ from ikegw.events import AuthFailed, AuthFailure, Refused
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of, granted, request_for
 from ikegw.ike.greeting import certificates_to_send, window_offer
-from ikegw.ike.negotiation import selector_payloads, tunnel
+from ikegw.ike.negotiation import asked_of_us, selector_payloads, tunnel
 from ikegw.ike.opening import Opening
 from ikegw.ike.roaming import agree, announcement
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.initiator import Initiator
-from ikegw.paths import Address
 from ikegw.policy.connections import ChildPolicy
 from ikegw.policy.identities import display
 from ikegw.policy.proposals import accepted_esp, to_wire
-from ikegw.policy.selectors import Dynamic, resolve, within
+from ikegw.policy.selectors import resolve, within
 from ikegw.ports import DataPlaneError
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.certificate import Certificate, CertificateRequest
@@ -92,7 +89,7 @@ class Authenticating:
 
     def _child_payloads(self, policy: ChildPolicy, spi: bytes) -> tuple[Payload, ...]:
         sa = self.sa
-        self._local_selectors = _own_selectors(sa, policy)
+        self._local_selectors = asked_of_us(sa.connection, policy, sa.path.local.address)
         self._remote_selectors = resolve(policy.remote_selectors, (sa.path.remote.address,))
         return (
             *((request_for(sa.connection.virtual),) if sa.connection.virtual else ()),
@@ -236,23 +233,3 @@ class Authenticating:
 
     def _tell_refused(self, notify: str, detail: str, *, by_peer: bool) -> None:
         self.sa.surroundings.publish(Refused(self.sa.name, self.sa.path, by_peer, notify, detail))
-
-
-def _own_selectors(sa: IkeSa, policy: ChildPolicy) -> tuple[TrafficSelector, ...]:
-    """TSi: our address where it is dynamic; but if we ask for virtual ones, all of their families, for the peer to narrow."""
-    if not sa.connection.virtual:
-        return resolve(policy.local_selectors, (sa.path.local.address,))
-    found: list[TrafficSelector] = []
-    for selector in policy.local_selectors:
-        if isinstance(selector, Dynamic):
-            found += [_anything(selector, address) for address in sa.connection.virtual]
-        else:
-            found.append(selector)
-    return tuple(dict.fromkeys(found))
-
-
-def _anything(selector: Dynamic, like: Address) -> TrafficSelector:
-    if not like.is_unspecified:
-        return selector.at(like)
-    last = IPv4Address((1 << 32) - 1) if like.version == 4 else IPv6Address((1 << 128) - 1)
-    return TrafficSelector(like, last, selector.protocol, selector.start_port, selector.end_port)

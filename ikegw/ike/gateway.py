@@ -18,6 +18,7 @@ from ikegw.ike.departed import Departed
 from ikegw.ike.initiating import Initiating
 from ikegw.ike.listing import Row, row_of
 from ikegw.ike.living import Living
+from ikegw.ike.on_demand import OnDemand
 from ikegw.ike.reception import Reception
 from ikegw.ike.responding import Responding
 from ikegw.ike.roaming import follow_esp
@@ -25,10 +26,11 @@ from ikegw.ike.sa import IkeSa
 from ikegw.ike.slot import Intent
 from ikegw.ike.surroundings import Surroundings
 from ikegw.ike.window import Datagrams
-from ikegw.paths import Endpoint, Path
+from ikegw.paths import Address, Endpoint, Path
 from ikegw.policy.connections import ChildPolicy, Connection, DpdAction, StartAction, Unique, for_addresses
 from ikegw.policy.identities import Normal, normal
 from ikegw.ports import (
+    Acquired,
     Addresses,
     DataPlane,
     DataPlaneEvent,
@@ -41,6 +43,8 @@ from ikegw.ports import (
 from ikegw.wire.key_exchange import KeyExchange
 from ikegw.wire.message import Message
 from ikegw.wire.registry import NotifyType
+
+ENDING = frozenset(("SM_TERMINATE", "SM_DYING", "SM_DEAD"))
 
 SHUTDOWN_SECONDS = 4.0
 """How long answers to our DELETEs are waited for when the gateway stops."""
@@ -67,6 +71,7 @@ class Gateway:
     _by_spi: dict[bytes, IkeSa] = field(factory=dict, init=False, repr=False)
     _by_peer: dict[tuple[str, Normal], tuple[IkeSa, ...]] = field(factory=dict, init=False, repr=False)
     _half_open: dict[tuple[bytes, Endpoint], IkeSa] = field(factory=dict, init=False, repr=False)
+    _on_demand: OnDemand = field(init=False, repr=False)
     _departed: Departed = field(factory=Departed, init=False, repr=False)
     _numbers: int = field(default=0, init=False)
     _stopping: bool = field(default=False, init=False)
@@ -97,6 +102,7 @@ class Gateway:
             self._respond,
             lambda: self._stopping,
         )
+        self._on_demand = OnDemand(self.data_plane, self.clock, self)
 
         self._calling = Calling(self.clock, self.random, self._may_begin)
 
@@ -107,6 +113,7 @@ class Gateway:
         return self.data_plane.start(self._data_plane_told).addCallback(lambda _: self._begin_connections())
 
     def _begin_connections(self) -> None:
+        self._on_demand.configure(self.connections)
         for connection in self.connections:
             self._begin(connection, [one for one in connection.children if one.start is StartAction.START])
 
@@ -135,6 +142,7 @@ class Gateway:
         """Delete every IKE SA in order; what is not answered in time ends all the same."""
         self._stopping = True
         self._calling.stop()
+        self._on_demand.clear()
         sas = tuple(self._by_spi.values())
         for sa in sas:
             sa.phase.told_to_end("this gateway is shutting down")
@@ -230,8 +238,23 @@ class Gateway:
         self._part(sa)
         self._close_half(sa)
         self._departed.keep(sa.own_spi, sa.answering.expected - 1, last_answer, self.clock.seconds())
+        if sa.successor is None:
+            self._lay_traps(sa)
         if sa.successor is None and sa.may_reauthenticate:
             self._restart(sa)
+
+    def _lay_traps(self, sa: IkeSa) -> None:
+        """Rows Q-25, P-01: some of its children are to come back with traffic, if they did not before."""
+        for policy in sa.connection.children:
+            died = sa.peer_lost and policy.dpd is DpdAction.TRAP
+            if died or (sa.peer_closed and policy.close is StartAction.TRAP):
+                self.bring_back_with_traffic(sa, policy)
+
+    def bring_back_with_traffic(self, sa: IkeSa, policy: ChildPolicy) -> None:
+        """See `Table`."""
+        connection = sa.connection
+        if not self._stopping and connection.peer is not None and connection in self.connections:
+            self._on_demand.lay(connection, policy)
 
     def _restart(self, sa: IkeSa) -> None:
         """Rows Q-25, P-01: the peer is dead or closed it, and some of its children are to come back by themselves."""
@@ -310,14 +333,18 @@ class Gateway:
         policy = connection.child(child) if child else next(iter(connection.children), None)
         if child and policy is None:
             return fail(NotBegun(f"connection {connection_name} has no child {child}"))
+        return self.call(connection, policy)
+
+    def call(self, connection: Connection, policy: ChildPolicy | None) -> Deferred[SaName]:
+        """The same, for one who has looked these up; `policy` may ask for less than the connection's."""
         if connection.peer is None:
             return fail(
-                NotBegun(f"{connection_name}.remote_addrs is not one host, so there is nobody to call")
+                NotBegun(f"{connection.name}.remote_addrs is not one host, so there is nobody to call")
             )
         source = self.transport.source(connection.peer, connection.own_address)
         if source is None:
             return fail(
-                NotBegun(f"{connection_name}: we listen on no address that reaches {connection.peer}")
+                NotBegun(f"{connection.name}: we listen on no address that reaches {connection.peer}")
             )
         path = Path(source, Endpoint(connection.peer, connection.remote_port))
         return self._initiate(connection, policy, path, initial_contact=self._first_contact(connection))
@@ -340,6 +367,33 @@ class Gateway:
         Initiating(sa, policy, initial_contact).machine.begin()
         return up
 
+    def established_with(self, connection: Connection) -> IkeSa | None:
+        """The newest IKE SA of this connection in which children can be made; for a client, one that it began itself."""
+        found = (
+            sa
+            for sa in reversed(self._by_spi.values())
+            if sa.connection == connection
+            and sa.up_since is not None
+            and sa.successor is None
+            and isinstance(sa.phase, Living)
+            and sa.state not in ENDING
+            and (sa.initiator_of_session or not connection.virtual)
+        )
+        return next(found, None)
+
+    def is_calling(self, connection: Connection) -> bool:
+        """Is an IKE SA of this connection being begun by us?"""
+        return any(
+            isinstance(sa.phase, Initiating) and sa.connection == connection for sa in self._by_spi.values()
+        )
+
+    def own_address(self, connection: Connection) -> Address | None:
+        """Where we would call its peer from; None if we listen on no address that reaches it."""
+        if connection.peer is None:
+            return None
+        source = self.transport.source(connection.peer, connection.own_address)
+        return None if source is None else source.address
+
     def _first_contact(self, connection: Connection) -> bool:
         return not any(
             sa.initiator and sa.connection.name == connection.name and sa.up_since is not None
@@ -358,6 +412,7 @@ class Gateway:
     def reload(self, connections: tuple[Connection, ...]) -> None:
         """Take other connections; IKE SAs of those that are gone or differ are deleted, others untouched."""
         self.connections = connections
+        self._on_demand.configure(connections)
         for sa in tuple(self._by_spi.values()):
             if sa.connection not in connections:
                 sa.phase.told_to_end("its connection was removed or changed in the configuration")
@@ -400,11 +455,14 @@ class Gateway:
         Every IKE SA of a session that we began, if both ends speak MOBIKE, goes over to the address that routing prefers now
         among those that we listen on, and tells its peer. A replaced one that its peer may still know does so too.
         """
+        self._on_demand.addresses_changed()
         for sa in tuple(self._by_spi.values()):
             if sa.roaming is not None and sa.up_since is not None:
                 sa.roaming.addresses_changed()
 
     def _data_plane_told(self, event: DataPlaneEvent) -> None:
+        if isinstance(event, Acquired) and not self._stopping:
+            self._on_demand.acquired(event)
         if not isinstance(event, SoftExpired | HardExpired | MappingChanged):
             return
         for sa in self._by_spi.values():

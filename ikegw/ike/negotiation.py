@@ -1,6 +1,7 @@
 """What the two sides make of a CHILD SA's proposals and selectors: choices out of values, nothing done yet."""
 
 from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
 
 from attrs import frozen
 
@@ -9,9 +10,9 @@ from ikegw.crypto.suites import EspSuite
 from ikegw.events import SaName
 from ikegw.ike.channel import Channel
 from ikegw.paths import Address, Path
-from ikegw.policy.connections import ChildPolicy
+from ikegw.policy.connections import ChildPolicy, Connection
 from ikegw.policy.proposals import Chosen, choose_esp, explain
-from ikegw.policy.selectors import narrow, networks_of, resolve
+from ikegw.policy.selectors import Dynamic, narrow, networks_of, resolve
 from ikegw.ports import Limits, Random, TunnelSa
 from ikegw.wire.notify import Notify
 from ikegw.wire.proposal import SecurityAssociation
@@ -72,6 +73,27 @@ def agree(
         Notify(NotifyType.TS_UNACCEPTABLE),
         f"the peer asked for {wanted}, which no child of the connection allows; compare local_ts and remote_ts",
     )
+
+
+def asked_of_us(connection: Connection, policy: ChildPolicy, own: Address) -> tuple[TrafficSelector, ...]:
+    """TSi of IKE_AUTH: our address where it is dynamic, any of its family if unspecified.
+
+    But if we ask for virtual ones, all of their families, for the peer to narrow.
+    """
+    found: list[TrafficSelector] = []
+    for selector in policy.local_selectors:
+        if isinstance(selector, Dynamic):
+            found += [_anything(selector, address) for address in connection.virtual or (own,)]
+        else:
+            found.append(selector)
+    return tuple(dict.fromkeys(found))
+
+
+def _anything(selector: Dynamic, like: Address) -> TrafficSelector:
+    if not like.is_unspecified:
+        return selector.at(like)
+    last = IPv4Address((1 << 32) - 1) if like.version == 4 else IPv6Address((1 << 128) - 1)
+    return TrafficSelector(like, last, selector.protocol, selector.start_port, selector.end_port)
 
 
 def show(selector: TrafficSelector) -> str:

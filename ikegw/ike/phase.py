@@ -84,5 +84,8 @@ class Table(Protocol):
     def reauthenticate(self, sa: "IkeSa") -> Deferred[SaName]:
         """Begin a new IKE SA with the same peer; fires when it is mature."""
 
+    def bring_back_with_traffic(self, sa: "IkeSa", policy: ChildPolicy) -> None:
+        """Its peer closed such a child: the next packet for it makes another."""
+
     def forget(self, sa: "IkeSa", last_answer: Datagrams) -> None:
         """It ended; the answer sent last stays known for a while."""

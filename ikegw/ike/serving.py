@@ -78,6 +78,8 @@ def _make_anew(living: "Living", closed: Sequence[ChildSa]) -> None:
     for child in closed:
         if child.successor is None and child.policy.close is StartAction.START:
             living.create_child(child.policy)
+        elif child.successor is None and child.policy.close is StartAction.TRAP:
+            living.sa.table.bring_back_with_traffic(living.sa, child.policy)
 
 
 def _configuration(sa: IkeSa, message: Message) -> tuple[Payload, ...]:
