@@ -94,13 +94,16 @@ class Ikegw:
 
 
 def _at_once(settings: Tree) -> Tree:
-    """The settings, listening where they say, with every child that has a gateway to go to started at once."""
+    """The settings, listening where they say, with every child that has a gateway to go to started at once, unless they say else."""
     addresses: dict[str, None] = {}
     starting: dict[str, Tree] = {}
     for name, connection in _tables(settings["connections"]):
         addresses |= dict.fromkeys(connection["local_addrs"])
         if "remote_addrs" in connection:
-            children = {child: {"start_action": "start"} for child, _ in _tables(connection["children"])}
+            children = {
+                child: {"start_action": tree.get("start_action", "start")}
+                for child, tree in _tables(connection["children"])
+            }
             starting[name] = {"children": children}
     return merged(settings, {"listen": {"addresses": list(addresses)}, "connections": starting})
 

@@ -84,6 +84,7 @@ class StrongSwan:
             "swanctl": {"load": _SWANCTL_PLUGINS},
         }
         (self.directory / "strongswan.conf").write_text(as_swanctl(settings))
+        self._socket.unlink(missing_ok=True)
         self.daemon.start()
         until(
             lambda: self._socket.exists() or not self.daemon.running, f"{self.daemon.name} opened no socket"
