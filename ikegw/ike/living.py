@@ -112,9 +112,8 @@ class Living:
         """§5: what may act now. A DELETE of a child goes in any living state, all else only in SM_MATURE."""
         if isinstance(waiting, ChildSa) and waiting.state == "SA_REMOVE":
             return self.sa.state not in ("SM_DYING", "SM_DEAD", "SM_TERMINATE", "SM_REKEY")
-        if (
-            waiting is Intent.UPDATE
-        ):  # a replaced IKE SA too tells where it is: the peer may not know the new one yet
+        if waiting is Intent.UPDATE:
+            # Also of an IKE SA that is replaced: its peer may not know the new one yet.
             return self.sa.state == "SM_MATURE"
         if self.sa.state != "SM_MATURE" or self.sa.successor is not None or self._live_rival is not None:
             return False
@@ -131,8 +130,11 @@ class Living:
                 self.machine.dpd()
             else:
                 self.slot.pump()
-        elif waiting is Intent.UPDATE and not (self.sa.roaming and self.sa.roaming.has_to_ask):
-            self.slot.pump()
+        elif waiting is Intent.UPDATE:
+            if self.sa.roaming is not None and self.sa.roaming.has_to_ask:
+                self.machine.update()
+            else:
+                self.slot.pump()
         elif waiting is Intent.REAUTH and self._reauthenticating:
             self.slot.pump()
         elif waiting is Intent.REAUTH and not self.sa.may_reauthenticate:
@@ -416,7 +418,6 @@ _INPUTS: dict[Intent, Callable[[Mature], None]] = {
     Intent.CRL_UPDATE: lambda machine: machine.crl_update(),
     Intent.REAUTH: lambda machine: machine.reauth(),
     Intent.LEASE_RENEW: lambda machine: machine.lease_renew(),
-    Intent.UPDATE: lambda machine: machine.update(),
 }
 
 
