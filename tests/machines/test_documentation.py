@@ -61,3 +61,12 @@ def test_ranges_name_what_is_between() -> None:
     assert list(named_in("rows R-15, RE-16 and D-01 … D-03; not SP-256, nor 2026-11-23")) == [
         "R-15", "RE-16", "D-01", "D-03", "D-02",
     ]  # fmt: skip
+
+
+def test_every_file_of_the_spine_has_its_place_in_the_house() -> None:
+    page = (DOCS / "architecture.md").read_text()
+    files = {file.stem for file in (DOCS.parent / "ikegw" / "ike").glob("[a-z]*.py")}
+    assert {name for name in files if f"`{name}`" not in page} == set()
+    (table,) = re.findall(r"### ike: the spine\n.*?(\| file .*?)\n\n", page, re.DOTALL)
+    named = {name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert named <= files
