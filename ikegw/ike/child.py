@@ -54,6 +54,9 @@ class ChildSa:
     successor: "ChildSa | None" = field(default=None, init=False, repr=False)
     """What replaced it, made by whichever side."""
 
+    _rival: "ChildSa | None" = field(default=None, init=False, repr=False)
+    """What the peer's simultaneous rekeying had made when our own was answered."""
+
     _tunnel: TunnelSa | None = field(default=None, init=False)
     _carried: bool = field(default=False, init=False)
     _asking: ChildAsking | None = field(default=None, init=False, repr=False)
@@ -141,12 +144,26 @@ class ChildSa:
         self.ending = self.ending or reason
         self.machine.ike_sa_gone()
 
-    def rekeyed_by_peer(self, successor: "ChildSa", nonces: tuple[bytes, bytes]) -> None:
-        """The peer's CREATE_CHILD_SA with N(REKEY_SA) was answered; `nonces` are its (Ni, Nr)."""
-        self.successor, self._peers_nonces = successor, nonces
+    def peer_rekeys(self, nonces: tuple[bytes, bytes] | None) -> None:
+        """The peer's CREATE_CHILD_SA with N(REKEY_SA) is accepted, and will be answered when the data plane is ready.
+
+        `nonces` are its (Ni, Nr): our own answer may come before that, and must be judged by them. None: it came to nothing.
+        """
+        self._peers_nonces = nonces
+
+    def rekeyed_by_peer(self, successor: "ChildSa") -> None:
+        """It was answered, and `successor` is what it made."""
+        if self.successor is not None:
+            successor._lost_to(self.successor)
+            return
+        self.successor = successor
         if self.state != "SA_REKEY_WAIT":  # else our own answer decides which one survives
             self._tell_rekeyed(successor)
-        self.machine.superseded()
+        if self.state not in (
+            "SA_REMOVE",
+            "SA_DEAD",
+        ):  # it may have been removed while the data plane made the other
+            self.machine.superseded()
 
     # ------------------------------------------------------------ waiting
 
@@ -287,7 +304,11 @@ class ChildSa:
             self._install_as(self, asking, made, standby=False)
         else:
             survives = self._peers_nonces is None or not redundant(made.nonces, self._peers_nonces)
-            self._install_as(ChildSa(self.sa, self.policy), asking, made, standby=not survives)
+            child = ChildSa(self.sa, self.policy)
+            self._rival = self.successor
+            if survives:  # from now on, so that the peer no longer begins to rekey this one
+                self.successor = child
+            self._install_as(child, asking, made, standby=not survives)
 
     def _install_as(self, child: "ChildSa", asking: ChildAsking, made: ChildMade, *, standby: bool) -> None:
         sa = self.sa
@@ -318,6 +339,8 @@ class ChildSa:
         def not_installed(error: DataPlaneError) -> None:
             sa.established.release_slot()
             self._asking = None
+            if self.successor is child:
+                self.successor = self._rival
             self._disown(asking.spi, f"our data plane refused it: {error}")
 
         sa.wait_for(child.install(wanted), installed, DataPlaneError, not_installed)
@@ -329,9 +352,8 @@ class ChildSa:
             child.remove(REDUNDANT)
             self._yield()
             return
-        rival, self.successor = self.successor, child
-        if rival is not None:
-            rival._lost_to(child)
+        if self._rival is not None:
+            self._rival._lost_to(child)
         self._tell_rekeyed(child)
         if self._carried:
             self.machine.rekeyed()

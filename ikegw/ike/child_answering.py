@@ -38,6 +38,8 @@ class ChildAnswering:
         except NoChild as error:
             self._refuse(error)
             return
+        if self.replaced is not None:
+            self.replaced.peer_rekeys((self.message.need(Nonce).octets, self._nonce))
         plane = self.sa.surroundings.data_plane
         self.sa.wait_for(
             plane.allocate_spi(self.sa.path),
@@ -126,10 +128,11 @@ class ChildAnswering:
         self.sa.respond(self.message.header, payloads)
         child.machine.installed()
         if self.replaced is not None:
-            nonces = (self.message.need(Nonce).octets, self._nonce)
-            self.replaced.rekeyed_by_peer(child, nonces)
+            self.replaced.rekeyed_by_peer(child)
 
     def _not_installed(self, error: DataPlaneError, spi: bytes = b"") -> None:
+        if self.replaced is not None:
+            self.replaced.peer_rekeys(None)
         if spi:
             self.sa.surroundings.data_plane.release_spi(spi)
         self._refuse(

@@ -4,12 +4,14 @@ from itertools import permutations
 
 import pytest
 from attrs import evolve
+from twisted.internet.defer import Deferred
 
 from ikegw.events import ChildDown, ChildRekeyed, ChildUp, IkeDown, IkeRekeyed
 from ikegw.ike.child import REDUNDANT, ChildSa
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.slot import Intent
 from ikegw.policy.proposals import parse_offer
+from ikegw.ports import TunnelSa
 from ikegw.testing.pair import CLIENT, GATEWAY, Pair, make_pair
 from ikegw.testing.traffic import Flow
 from ikegw.testing.world import Host
@@ -330,6 +332,48 @@ def test_K_02_K_09_both_rekey_the_same_child(order, pfs):
     in_agreement(pair)
     assert flow.lost == 0
     both_were_told_once(pair)
+
+
+def slow(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its data plane takes a while for each CHILD SA, as a process or a kernel does."""
+    install = type(host.plane).install
+
+    def later(plane, sa: TunnelSa) -> Deferred[None]:
+        if plane is not host.plane:
+            return install(plane, sa)
+        installed: Deferred[None] = Deferred()
+        host.gateway.clock.callLater(0.2, lambda: install(plane, sa).chainDeferred(installed))
+        return installed
+
+    monkeypatch.setattr(type(host.plane), "install", later)
+
+
+@ORDERS
+@SIDES
+def test_K_09_both_rekey_and_agree_which_survives_though_a_data_plane_is_slow(order, side, monkeypatch):
+    """Our answer came while what the peer had asked for was being installed, and was judged as if nobody had asked."""
+    pair = connected()
+    slow(getattr(pair, side), monkeypatch)
+    flow = Flow(pair)
+    collide(pair, rekey_child, order)
+    flow.run(1.0)
+    assert len(pair.client.plane.installed) == len(pair.gateway.plane.installed) == 1, (
+        "at once, not by guard time"
+    )
+    in_agreement(pair)
+    assert flow.lost == 0
+    both_were_told_once(pair)
+
+
+@SIDES
+def test_C_30_a_child_removed_while_its_successor_is_installed(side, monkeypatch):
+    pair = connected()
+    host, peer = (pair.client, pair.gateway) if side == "client" else (pair.gateway, pair.client)
+    slow(host, monkeypatch)
+    rekey_child(peer)
+    pair.world.run(0.1, 0.01)
+    child_of(host).remove("the operator removed it")
+    in_agreement(pair)
 
 
 def test_K_09_the_peer_s_redundant_child_is_not_rekeyed_and_not_kept_for_ever():
