@@ -70,18 +70,21 @@ class OnDemand:
     def configure(self, connections: Iterable[Connection]) -> None:
         """Lay the traps of `start_action = "trap"`; take away those whose connection is gone or differs."""
         connections = tuple(connections)
-        for name, trap in tuple(self._traps.items()):
-            if trap.connection not in connections:
-                self._take_away(name)
+        before = {name: trap for name, trap in self._traps.items() if trap.connection not in connections}
+        for name in before:
+            del self._traps[name]
         for connection in connections:
             for policy in connection.children:
                 if policy.start is StartAction.TRAP:
                     self.lay(connection, policy)
+        for name in before.keys() - self._traps.keys():  # others gave way to theirs without a gap
+            self._untrap(name)
 
     def clear(self) -> None:
         """Take all away."""
-        for name in tuple(self._traps):
-            self._take_away(name)
+        for name in self._traps:
+            self._untrap(name)
+        self._traps.clear()
 
     def lay(self, connection: Connection, policy: ChildPolicy) -> None:
         """Lay a child's trap, unless it is there.
@@ -114,8 +117,7 @@ class OnDemand:
             policy.remote_selectors, (peer,)
         )
 
-    def _take_away(self, name: str) -> None:
-        del self._traps[name]
+    def _untrap(self, name: str) -> None:
         self.plane.untrap(name).addErrback(self._failed, name)
 
     def _failed(self, failure: Failure, name: str) -> None:

@@ -4,13 +4,14 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 
 import pytest
 from attrs import evolve
+from twisted.internet.defer import succeed
 from twisted.logger import globalLogPublisher
 
 from ikegw.dataplane.matching import InnerPacket
 from ikegw.events import ChildUp, IkeUp
 from ikegw.ike.living import Living
 from ikegw.policy.connections import DpdAction, Retransmit, StartAction, Unique
-from ikegw.policy.selectors import from_network, parse_selector
+from ikegw.policy.selectors import DYNAMIC, from_network, parse_selector
 from ikegw.testing.pair import CLIENT, GATEWAY, LAN, Pair, make_pair
 from ikegw.wire.message import Message
 from ikegw.wire.selectors import SelectorsInitiator, SelectorsResponder
@@ -261,6 +262,45 @@ def test_a_reload_lays_and_takes_away():
     pair.client.gateway.reload((SITE,))
     send(pair)
     assert send(pair) == [True]
+
+
+def test_a_trap_whose_connection_changes_gives_way_without_a_gap(monkeypatch):
+    pair = sites()
+    away = []
+    monkeypatch.setattr(pair.client.plane, "untrap", lambda name: succeed(away.append(name)))
+    pair.client.gateway.reload((evolve(SITE, rekey_seconds=77.0),))
+    assert not away
+    send(pair)
+    assert send(pair) == [True]
+    pair.client.gateway.reload(())
+    assert away == ["home.net"]
+
+
+def test_a_trap_follows_our_own_address():
+    dynamic = evolve(TRAPPED, local_selectors=(DYNAMIC,))
+    theirs = evolve(ANSWERING.children[0], remote_selectors=(DYNAMIC,))
+    pair = sites(evolve(SITE, children=(dynamic,)), evolve(ANSWERING, children=(theirs,)))
+    transport = pair.client.gateway.transport
+    received = pair.client.gateway.datagram_received
+    elsewhere = IPv4Address("192.0.2.77")
+    send(pair, packet(source="192.0.2.77"))
+    assert counts(pair) == (0, 0)
+    transport.have((elsewhere,), received)
+    pair.client.gateway.addresses_changed()
+    send(pair, packet(source="192.0.2.2"), packet(source="192.0.2.77"))
+    assert send(pair, packet(source="192.0.2.77")) == [True]
+    assert counts(pair) == (1, 1)
+
+
+def test_close_action_trap_when_the_peer_closed_the_child_alone():
+    child = evolve(TRAPPED, start=StartAction.START, close=StartAction.TRAP)
+    pair = sites(evolve(SITE, children=(child,)))
+    pair.world.run(0.2)
+    delete_child(pair)
+    assert pair.client.plane.traps == {"home.net"}
+    send(pair)
+    assert send(pair) == [True]
+    assert counts(pair) == (1, 2)
 
 
 def test_a_trap_for_nobody_or_that_the_data_plane_refuses_is_told(said):
