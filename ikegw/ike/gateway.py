@@ -217,6 +217,7 @@ class Gateway:
         self._by_spi[sa.own_spi] = sa
         self._meet(sa)
         Living.begin_as_successor(sa)
+        old.ended.addCallback(lambda _: _orphaned(sa))
         return sa
 
     def reauthenticate(self, sa: IkeSa) -> Deferred[SaName]:
@@ -476,6 +477,12 @@ class Gateway:
             else:
                 child.remove("its hard limit was reached")
             return
+
+
+def _orphaned(sa: IkeSa) -> None:
+    """The IKE SA that it was to replace ended before it did: nobody else would ever end it."""
+    if sa.awaits is not None and sa.successor is None:
+        sa.phase.told_to_end("the IKE SA that it was to replace ended before")
 
 
 def _watch(ended: Deferred[None]) -> Deferred[None]:

@@ -201,6 +201,19 @@ def test_Q_16_an_IKE_SA_without_a_child_keeps_its_address_when_it_is_re_authenti
 # ---------------------------------------------------------------- dead peers
 
 
+def test_Q_25_what_answered_the_peers_rekeying_ends_with_the_IKE_SA_that_both_were_rekeying():
+    """Nothing of ours arrives: ours dies of it, and its half of the peer's rekeying stood for ever, without a timer."""
+    pair = connected()
+    held = hold_back(pair, pair.client)
+    pair.client.gateway.rekey(1)
+    pair.gateway.gateway.rekey(1)
+    pair.world.run(1.0)
+    assert held
+    assert len(sas(pair.client)) == 2
+    pair.world.run(40.0, 0.1)
+    assert pair.is_empty
+
+
 def restarting() -> Pair:
     child = evolve(CLIENT.children[0], dpd=DpdAction.RESTART)
     return connected(client=evolve(CLIENT, dpd_seconds=10.0, children=(child,)))
@@ -228,7 +241,7 @@ def test_Q_25_a_session_that_is_back_already_is_not_begun_once_more():
 
 # ---------------------------------------------------------------- as they were found
 
-FOUND = (10, 13, 16, 20, 21, 24, 34, 36, 42, 52, 82, 88, 95, 137, 178, 205, 244, 285, 377)
+FOUND = (10, 13, 16, 20, 21, 24, 34, 36, 42, 52, 82, 88, 95, 137, 178, 205, 244, 285, 377, 569)
 
 
 @pytest.mark.parametrize("seed", FOUND)
