@@ -3,7 +3,6 @@
 from attrs import define, field
 
 from ikegw.ike.sa import IkeSa
-from ikegw.policy.identities import display
 from ikegw.testing.simulation.party import Party
 from ikegw.testing.simulation.town import NET, Town
 
@@ -19,8 +18,8 @@ class Violation(AssertionError):
 
 def of_client(gateway: Party, client: Party) -> list[IkeSa]:
     """The gateway's IKE SAs with one client, as far as it has heard who that is."""
-    own = display(client.connection.local.identity) if client.connection.local.identity else ""
-    return [sa for sa in gateway.sas if sa.remote_identity is not None and display(sa.remote_identity) == own]
+    own = client.connection.local.identity
+    return [sa for sa in gateway.sas if sa.remote_identity == own]
 
 
 def _children(sa: IkeSa) -> set[tuple[bytes, bytes]]:

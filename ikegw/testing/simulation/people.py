@@ -25,13 +25,15 @@ class User:
     party: Party
     random: Generator = field(repr=False)
     wants: bool = field(default=True, init=False)
+    left: bool = field(default=False, init=False)
+    """Gone for good."""
 
     def begin(self) -> None:
         """Look now, and again and again."""
         self.party.world.clock.callLater(self.random.random(), self._look)
 
     def _look(self) -> None:
-        if self.wants and self.party.alive:
+        if self.wants and not self.left and self.party.alive:
             self._keep_up()
         self.party.world.clock.callLater(LOOKS_EVERY * (0.5 + self.random.random()), self._look)
 
