@@ -112,6 +112,7 @@ class GatewayService(Service):
         for line in take_over(self.assembled, prepared):
             self._log.info("{line}", line=line)
         self._warn(prepared)
+        self.assembled.gateway.addresses_changed()  # whoever changes addresses or routes may say so by a SIGHUP
 
     def _warn(self, prepared: Prepared) -> None:
         for note in prepared.notes:
