@@ -238,6 +238,9 @@ class ChildSa:
         if asking is None:
             return
         outcome = asking.read(message)
+        if isinstance(outcome, ChildMade) and outcome.peer_spi in self.sa.deleted_early:
+            outcome = Postponed() if self._carried else RefusedByPeer("a DELETE that overtook its answer")
+        self.sa.deleted_early.clear()
         if isinstance(outcome, ChildMade):
             self._make(asking, outcome)
         elif isinstance(outcome, OtherGroup):

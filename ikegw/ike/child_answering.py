@@ -144,15 +144,10 @@ class ChildAnswering:
         self.sa.tell_refused(error.notify.type.name, error.detail)
 
 
-_BEING_MADE = ("SA_CREATE_WAIT", "SA_REKEY_WAIT")
-
-
 def replaced_child(sa: IkeSa, rekey: Notify) -> ChildSa:
     """The CHILD SA that N(REKEY_SA) names by the peer's inbound SPI. NoChild: rows K-01 and K-03."""
     child = next((one for one in sa.children.values() if one.tunnel.outbound_spi == rekey.spi), None)
-    if child is None and any(
-        one.state in _BEING_MADE for one in (*sa.asking_children, *sa.children.values())
-    ):
+    if child is None and sa.makes_a_child:
         why = "the peer wants to rekey a CHILD SA that is not here, or not yet: the answer that names it may be late"
         raise NoChild(Notify(NotifyType.TEMPORARY_FAILURE), why)
     if child is None or rekey.protocol is not ProtocolId.ESP:

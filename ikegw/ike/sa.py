@@ -37,6 +37,9 @@ class IkeSa(Conversation):
     asking_children: dict[ChildSa, None] = field(factory=dict, init=False, repr=False)
     """Those with something to ask; one that was never installed is nowhere else."""
 
+    deleted_early: set[bytes] = field(factory=set, init=False, repr=False)
+    """The peer's SPIs of children that it deleted before its answer came which would have named them."""
+
     lease: Lease | None = field(default=None, init=False)
     local_identity: Identity = field(init=False)
     remote_identity: Identity | None = field(default=None, init=False)
@@ -158,6 +161,12 @@ class IkeSa(Conversation):
             return child.tunnel.local_selectors, child.tunnel.remote_selectors
         mine, peers = self.dynamic_addresses
         return resolve(child.policy.local_selectors, mine), resolve(child.policy.remote_selectors, peers)
+
+    @property
+    def makes_a_child(self) -> bool:
+        """Is the answer under way that names a child which the peer has made already?"""
+        children = (*self.asking_children, *self.children.values())
+        return any(child.state in ("SA_CREATE_WAIT", "SA_REKEY_WAIT") for child in children)
 
     @property
     def virtual(self) -> tuple[Address, ...]:

@@ -66,6 +66,8 @@ def _delete_children(sa: IkeSa, deletes: Sequence[Delete]) -> tuple[Payload, ...
     for spi in (spi for delete in deletes if delete.protocol is ProtocolId.ESP for spi in delete.spis):
         child = next((one for one in sa.children.values() if one.tunnel.outbound_spi == spi), None)
         if child is None:
+            if sa.makes_a_child and len(sa.deleted_early) < MAX_CHILDREN:
+                sa.deleted_early.add(spi)
             continue
         if child.state != "SA_REMOVE":
             ours.append(child.tunnel.inbound_spi)

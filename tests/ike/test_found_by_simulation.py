@@ -139,6 +139,26 @@ def test_K_03_a_child_whose_naming_is_under_way_is_not_unknown():
     assert "SA_REKEY_WAIT" in pair.client.states("child net")
 
 
+def test_C_04_a_child_that_is_deleted_before_the_answer_that_names_it():
+    """The DELETE overtakes the answer: the client would have had a child that nobody else has, and lost all its packets."""
+    pair = connected()
+    remove_child(pair.client)
+    pair.world.run(1.0)
+    told = result_of(pair.client.gateway.create_child(only(pair.client).number, "net"))
+    held = hold_back(pair, pair.gateway)
+    pair.world.run(0.02)
+    (answer,) = held
+    pair.world.wire.tap = pass_on
+    remove_child(pair.gateway)
+    pair.world.run(0.1)
+    pair.world.wire.deliver(answer)
+    pair.world.run(5.0)
+    assert isinstance(told[0].value, NotBegun)
+    assert not children(pair.client)
+    assert not children(pair.gateway)
+    assert not pair.client.plane.spis.taken
+
+
 def test_C_25_a_child_that_the_peer_does_not_know_is_not_made_beside_another_like_it():
     pair = connected()
     old = children(pair.client)[0]
@@ -241,7 +261,7 @@ def test_Q_25_a_session_that_is_back_already_is_not_begun_once_more():
 
 # ---------------------------------------------------------------- as they were found
 
-FOUND = (10, 13, 16, 20, 21, 24, 34, 36, 42, 52, 82, 88, 95, 137, 178, 205, 244, 285, 377, 569)
+FOUND = (10, 13, 16, 20, 21, 24, 34, 36, 42, 52, 82, 88, 95, 137, 178, 205, 244, 285, 377, 569, 2517, 2598)
 
 
 @pytest.mark.parametrize("seed", FOUND)
