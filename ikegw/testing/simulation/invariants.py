@@ -36,6 +36,8 @@ def disagreement(gateway: Party, client: Party) -> str:
         return f"{_tell(mine)} at the client is not {_tell(peers)} at the gateway"
     if mine.state != "SM_MATURE" or peers.state != "SM_MATURE":
         return f"client {_tell(mine)}, gateway {_tell(peers)}"
+    if mine.asking.outstanding is not None or peers.asking.outstanding is not None:
+        return f"not at rest: client {_tell(mine)}, gateway {_tell(peers)}"  # what was lost before may be given up soon
     if _children(mine) != {(outbound, inbound) for inbound, outbound in _children(peers)}:
         return f"children: client {_tell(mine)}, gateway {_tell(peers)}"
     for sa in (mine, peers):

@@ -5,7 +5,6 @@ from random import Random as Generator
 
 from attrs import define, evolve, field, fields
 
-from ikegw.ike.child import ChildSa
 from ikegw.ike.living import Living
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.slot import Intent
@@ -55,9 +54,8 @@ class User:
 def has_child(sa: IkeSa, name: str) -> bool:
     """Does it have, or is it asking for, a child of that name?"""
     phase = sa.phase
-    waiting = phase.slot.queue if isinstance(phase, Living) else ()
     held = isinstance(phase, Living) and phase.slot.held
-    known = [*sa.children.values(), *(one for one in waiting if isinstance(one, ChildSa))]
+    known = (*sa.children.values(), *sa.asking_children)
     return held or any(child.policy.name == name and child.state != "SA_REMOVE" for child in known)
 
 
