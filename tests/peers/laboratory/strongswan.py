@@ -4,6 +4,7 @@ kernel-libipsec always pretends a NAT, so that all after IKE_SA_INIT runs over p
 """
 
 import re
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -135,6 +136,12 @@ class StrongSwan:
     def is_empty(self) -> bool:
         """Whether no SA is left, half-open ones included."""
         return not self.sas().strip()
+
+    def kill(self) -> None:
+        """End charon as a crash would, with SIGKILL: nothing is deleted in order. It can be started again."""
+        self.daemon.signal(signal.SIGKILL)
+        until(lambda: not self.daemon.running, f"{self.daemon.name} outlives SIGKILL")
+        self._socket.unlink()
 
     def stop(self) -> None:
         """Stop charon."""
