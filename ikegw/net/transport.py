@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.interfaces import IReactorSocket
-from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from ikegw.net.sockets import IkeSocket
 from ikegw.paths import IKE_PORT, NAT_T_PORT, Address, Endpoint, Path
@@ -24,20 +25,23 @@ Received = Callable[[Path, bytes], None]
 _NON_ESP_MARKER = bytes(4)
 _KEEPALIVE = b"\xff"
 _LARGEST_DATAGRAM = 65535
-"""Given to the reactor, which would otherwise cut datagrams silently at 8,192 octets."""
+_DATAGRAMS_PER_TURN = 64
+"""Then others get their turn; what is left wakes the reactor again."""
 
 
 class UdpTransport:
     """Sends on the given sockets, which it owns from now on, and reads them once `start` was called.
 
-    `counts` says what became of datagrams: `sent`, `received`, `keepalive`, `esp`, `short`, and `unsent-EXXX`.
+    `counts` says what became of datagrams: `sent`, `received`, `keepalive`, `esp`, `short`, `unsent-EXXX` and
+    `unread-EXXX`.
     """
 
     def __init__(self, sockets: Iterable[IkeSocket]) -> None:
         self.counts: Counter[str] = Counter()
         self._sockets = {each.endpoint: each for each in sockets}
         self._nat_t_ports = {e.address: e.port for e, each in self._sockets.items() if each.is_nat_t}
-        self._reading: list[Any] = []
+        self._reading: list[_Reader] = []
+        self._reactor: IReactorFDSet | None = None
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """List where we listen."""
@@ -47,26 +51,28 @@ class UdpTransport:
         """List the NAT-T sockets, for a data plane that reads them itself; they stay ours."""
         return tuple(each for each in self._sockets.values() if each.is_nat_t)
 
-    def start(self, reactor: IReactorSocket, received: Received, read_nat_t: bool = True) -> None:
+    def start(self, reactor: IReactorFDSet, received: Received, read_nat_t: bool = True) -> None:
         """Read the sockets, the NAT-T ones too if `read_nat_t`, and hand each IKE message without marker to `received`."""
+        self._reactor = reactor
         for each in self._sockets.values():
             if each.is_nat_t and not read_nat_t:
                 continue
+            each.socket.setblocking(False)
             kind = _NatTReader if each.is_nat_t else _Reader
-            reader = kind(each.endpoint, received, self.counts)
-            udp = each.socket
-            self._reading.append(
-                reactor.adoptDatagramPort(udp.fileno(), udp.family, reader, _LARGEST_DATAGRAM)
-            )
+            reader = kind(each, received, self.counts)
+            self._reading.append(reader)
+            reactor.addReader(reader)
 
     def stop(self) -> Deferred[None]:
         """Read no more and close every socket; sending afterwards only counts a loss."""
-        stopped = DeferredList([maybeDeferred(port.stopListening) for port in self._reading])
-        self._reading.clear()
+        reading, self._reading = self._reading, []
+        for reader in reading:
+            if self._reactor is not None:
+                self._reactor.removeReader(reader)
         sockets, self._sockets = self._sockets, {}
         for each in sockets.values():
             each.socket.close()
-        return stopped.addCallback(lambda _: None)
+        return succeed(None)
 
     def send(self, path: Path, octets: bytes) -> None:
         """Send one IKE message (`ports.Transport.send`)."""
@@ -128,33 +134,56 @@ def _routed_source(remote: Address, like: socket.socket) -> Address | None:
         return ip_address(probe.getsockname()[0])
 
 
-class _Reader(DatagramProtocol):
-    """Reads one IKE socket."""
+@implementer(IReadDescriptor)
+class _Reader:
+    """Reads one IKE socket. Twisted's own UDP port would write a line of its own for each into the operator's log."""
 
-    noisy = False
+    _log = Logger()
 
-    def __init__(self, local: Endpoint, received: Received, counts: Counter[str]) -> None:
-        self._local = local
+    def __init__(self, udp: IkeSocket, received: Received, counts: Counter[str]) -> None:
+        self._local = udp.endpoint
+        self._socket = udp.socket
         self._received = received
         self._counts = counts
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
 
     def logPrefix(self) -> str:  # noqa: N802 (Twisted's name)
         return f"IKE on {self._local.address}"
 
-    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:  # noqa: N802 (Twisted's name)
-        self._hand_on(datagram, addr)
+    def connectionLost(self, reason: Failure) -> None:  # noqa: N802 (Twisted's name)
+        """The reactor stops; `UdpTransport.stop` closes the socket."""
 
-    def _hand_on(self, octets: bytes, addr: tuple[str, int]) -> None:
+    def doRead(self) -> None:  # noqa: N802 (Twisted's name)
+        """Take what is there; the reactor drops a reader that raises, so nothing may."""
+        for _ in range(_DATAGRAMS_PER_TURN):
+            try:
+                octets, source = self._socket.recvfrom(_LARGEST_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError as error:  # an ICMP error that belongs to something sent before
+                self._counts[f"unread-{errno.errorcode.get(error.errno or 0, 'unknown')}"] += 1
+                return
+            try:
+                self._take(octets, source)
+            except Exception:  # noqa: BLE001 - one datagram must never close the socket
+                self._log.failure("internal error at a datagram from {source}", source=source)
+
+    def _take(self, datagram: bytes, source: tuple[str, int]) -> None:
+        self._hand_on(datagram, source)
+
+    def _hand_on(self, octets: bytes, source: tuple[str, int]) -> None:
         self._counts["received"] += 1
-        self._received(Path(self._local, Endpoint(_parsed(addr[0]), addr[1])), octets)
+        self._received(Path(self._local, Endpoint(_parsed(source[0]), source[1])), octets)
 
 
 class _NatTReader(_Reader):
     """Reads one NAT-T socket: the marker off, keepalives and ESP away."""
 
-    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:  # noqa: N802 (Twisted's name)
+    def _take(self, datagram: bytes, source: tuple[str, int]) -> None:
         if datagram.startswith(_NON_ESP_MARKER):
-            self._hand_on(datagram[4:], addr)
+            self._hand_on(datagram[4:], source)
         elif datagram == _KEEPALIVE:
             self._counts["keepalive"] += 1
         else:

@@ -9,6 +9,8 @@ import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import LogEvent, formatEvent, globalLogPublisher
 
 from ikegw.net.sockets import open_sockets
 from ikegw.net.transport import UdpTransport
@@ -191,3 +193,35 @@ def test_after_stop_sending_only_counts(scene: Scene) -> Generator[Any, Any, Non
     yield transport.stop()
     transport.send(path, MESSAGE)
     assert transport.counts == {"unsent-no-socket": 1}
+
+
+@pytest_twisted.inlineCallbacks
+def test_a_fault_at_one_datagram_is_logged_and_the_next_is_heard(
+    scene: Scene,
+) -> Generator[Any, Any, None]:
+    _, inbox, peer = scene
+    them = peer()
+    told: list[LogEvent] = []
+    globalLogPublisher.addObserver(told.append)
+    try:
+        them.send(MESSAGE)  # nobody waits in the inbox, which raises
+        while not told:
+            yield deferLater(reactor, 0, lambda: None)
+    finally:
+        globalLogPublisher.removeObserver(told.append)
+    assert "internal error" in formatEvent(told[0])
+    arrived = inbox.next()
+    them.send(MESSAGE)
+    assert (yield arrived)[1] == MESSAGE
+
+
+@pytest_twisted.inlineCallbacks
+def test_listening_is_not_worth_a_line_of_the_log_for_each_socket() -> Generator[Any, Any, None]:
+    transport, told = UdpTransport(open_sockets([LOOPBACK], 0, 0)), list[LogEvent]()
+    globalLogPublisher.addObserver(told.append)
+    try:
+        transport.start(reactor, Inbox())
+        yield transport.stop()
+    finally:
+        globalLogPublisher.removeObserver(told.append)
+    assert told == []
