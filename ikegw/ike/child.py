@@ -100,9 +100,9 @@ class ChildSa:
         self._carried = True
 
     def follow(self, *, anew: bool = False) -> None:
-        """Be carried where the IKE SA is now, which may have moved; `anew`: tell the data plane even if nothing changed."""
+        """Be carried where the IKE SA is now, which may have moved; `anew`: stay, and be told once more of a peer elsewhere."""
         sa, tunnel = self.sa, self.tunnel
-        path, udp = sa.path, sa.udp_encapsulated
+        path, udp = (tunnel.path, tunnel.udp_encapsulated) if anew else (sa.path, sa.udp_encapsulated)
         if not self._carried or ((tunnel.path, tunnel.udp_encapsulated) == (path, udp) and not anew):
             return
         self._tunnel = evolve(tunnel, path=path, udp_encapsulated=udp)

@@ -151,6 +151,11 @@ class Roaming:
     # ------------------------------------------------------------ our requests
 
     @property
+    def is_settled(self) -> bool:
+        """May ESP go where IKE goes? Not to a peer that moved, before it was asked there."""
+        return self.sa.initiator_of_session or self.sa.path == self.checked
+
+    @property
     def has_to_ask(self) -> bool:
         """Is there still something to ask? A responder's check is needless if the peer is back where it was."""
         return self.sa.initiator_of_session or self.sa.path != self.checked

@@ -145,7 +145,9 @@ class IkeSa(Conversation):
         if old.moved_at > self.moved_at:
             self.path, self.moved_at = old.path, old.moved_at
             self.behind_nat, self.peer_behind_nat = old.behind_nat, old.peer_behind_nat
-        self.lead_children()
+            self.roaming = None if old.roaming is None else old.roaming.passed_on(self)
+        if self.roaming is None or self.roaming.is_settled:
+            self.lead_children()
         self.start_keepalives()
 
     @property
