@@ -258,7 +258,8 @@ class Initiating:
         self.machine.terminate()
 
     def terminate(self) -> None:
-        """Hand over to SM_TERMINATE."""
+        """Hand over to SM_TERMINATE (row IE-20); what was being waited for is wanted no more."""
+        self.sa.wait_no_more()
         self._give_up_child()
         Living.begin_terminating(self.sa)
 

@@ -260,8 +260,8 @@ class Responding:
         self.machine.terminate()
 
     def terminate(self) -> None:
-        """Hand over to SM_TERMINATE."""
-        self.sa.disarm("half-open")
+        """Hand over to SM_TERMINATE (row IE-20); what was being waited for is wanted no more."""
+        self.sa.wait_no_more()
         Living.begin_terminating(self.sa)
 
     def dead(self) -> None:

@@ -12,8 +12,10 @@ from ikegw.ike.slot import Intent
 from ikegw.policy.connections import DpdAction, Retransmit, Unique
 from ikegw.ports import HardExpired
 from ikegw.testing.pair import CLIENT, GATEWAY, Pair, make_pair
-from ikegw.testing.simulation.faults import plan_of
+from ikegw.testing.simulation.faults import Plan, plan_of
+from ikegw.testing.simulation.invariants import remains
 from ikegw.testing.simulation.run import simulate
+from ikegw.testing.simulation.town import Town
 from ikegw.testing.wire import Datagram, pass_on
 from ikegw.testing.world import Host
 
@@ -257,6 +259,25 @@ def test_Q_25_a_session_that_is_back_already_is_not_begun_once_more():
     pair.world.run(60.0, 0.1)
     assert len(pair.client.heard(IkeUp)) == 2
     one_session(pair)
+
+
+@pytest.mark.parametrize("side", ["client", "gateway"])
+def test_IE_20_what_is_told_to_end_while_its_data_plane_installs_the_child(side):
+    """The child came up all the same, in a state whose table does not name it."""
+    town = Town(Plan(1, clients=1, natted=0.0, plane_delay=0.5))
+    client, gateway = town.clients[0], town.gateway
+    for party in (gateway, client):
+        party.boot()
+    client.host.gateway.initiate("home", "net").addErrback(lambda _: None)
+    busy = {"client": (client, "SMI_AUTH_WAIT"), "gateway": (gateway, "SMR_AUTH_FINALIZE")}
+    party, state = busy[side]
+    while not (party.sas and party.sas[0].state == state and party.sas[0]._waiting):
+        town.world.clock.advance(0.01)
+    town.world.clock.advance(0.01)
+    party.sas[0].phase.told_to_end("a test ends it")
+    town.world.clock.advance(120.0)
+    assert not remains(client)
+    assert not remains(gateway)
 
 
 # ---------------------------------------------------------------- as they were found
