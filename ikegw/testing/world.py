@@ -20,6 +20,7 @@ from ikegw.gate.limits import Limits
 from ikegw.ike.gateway import Gateway
 from ikegw.paths import Address
 from ikegw.policy.connections import Connection
+from ikegw.ports import Random
 from ikegw.testing.wire import Wire, WireTransport, seeded
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -87,12 +88,13 @@ class World:
         limits: Limits = DEFAULT_LIMITS,
         clock: IReactorTime | None = None,
         publish: Publish | None = None,
+        make_plane: Callable[[IReactorTime, Random], MemoryPlane] = MemoryPlane,
     ) -> Host:
         """A gateway at `address`, started; on a `clock` of its own, and with its events told elsewhere, if wanted so."""
         self.seed += 1
         random, here, events = seeded(self.seed), ip_address(address), list[Event]()
         clock = clock or self.clock
-        plane, pool = MemoryPlane(clock, random), PoolAddresses(pools)
+        plane, pool = make_plane(clock, random), PoolAddresses(pools)
         gateway = Gateway(
             clock,
             random,

@@ -66,6 +66,8 @@ class Plan:
     faults: Faults = Faults()
     habits: Habits = Habits()
     lifetimes: Lifetimes = Lifetimes()
+    plane_delay: float = 0.0
+    """How long each data plane takes to give an SPI or to install an SA."""
     pfs: bool = False
     natted: float = 0.3
     """The share of the clients that a NAT is in front of."""

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
 from ikegw.addresses.pool import Pool
 from ikegw.auth.credentials import Credentials
@@ -14,8 +15,10 @@ from ikegw.events import Event, IkeUp
 from ikegw.ike.sa import IkeSa
 from ikegw.paths import Address, Path
 from ikegw.policy.connections import Connection
+from ikegw.ports import Random
 from ikegw.testing.simulation.mortal import MortalClock
 from ikegw.testing.simulation.network import Network
+from ikegw.testing.simulation.slow_plane import SlowPlane
 from ikegw.testing.world import Host, World
 
 Heard = Callable[["Party", Event], None]
@@ -37,6 +40,7 @@ class Party:
     credentials: Credentials = field(repr=False)
     pools: tuple[Pool, ...] = field(default=(), repr=False)
     heard: Heard = field(default=nobody, repr=False)
+    plane_delay: float = 0.0
     arrived: Callable[[InnerPacket], None] | None = field(default=None, init=False, repr=False)
     logins: int = field(default=0, init=False)
     asked: list[Deferred[object]] = field(factory=list, init=False, repr=False)
@@ -68,8 +72,14 @@ class Party:
             self.pools,
             clock=clock,
             publish=self._publish,
+            make_plane=self._make_plane,
         )
         self.network.join_esp(self.address, self._receive)
+
+    def _make_plane(self, clock: IReactorTime, random: Random) -> SlowPlane:
+        plane = SlowPlane(clock, random)
+        plane.delay = self.plane_delay
+        return plane
 
     def die(self) -> None:
         """Lose power: no DELETE, no answer, no memory."""

@@ -64,7 +64,17 @@ class Town:
         self, name: str, address: IPv4Address, connection: Connection, pools: tuple[Pool, ...] = ()
     ) -> Party:
         everyone = shared_key("%any")
-        return Party(self.world, self.network, name, address, connection, everyone, pools, self.heard)
+        return Party(
+            self.world,
+            self.network,
+            name,
+            address,
+            connection,
+            everyone,
+            pools,
+            self.heard,
+            self.plan.plane_delay,
+        )
 
     @property
     def parties(self) -> tuple[Party, ...]:
