@@ -130,7 +130,8 @@ class ChildSa:
         self.ending = self.ending or ("rekeyed" if self.successor else "the peer deleted it")
         self.machine.peer_deleted()
         for other in tuple(self.sa.children.values()):
-            if other.successor is self:
+            # What was itself replaced goes in order, and a redundant one is nobody's to fall back on.
+            if other.successor is self and self.successor is None and other.ending != REDUNDANT:
                 other._reprieved()
 
     def _reprieved(self) -> None:

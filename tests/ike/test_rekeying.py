@@ -399,6 +399,27 @@ def test_K_09_the_peer_s_redundant_child_is_not_rekeyed_and_not_kept_for_ever():
     assert REDUNDANT in [down.reason for down in winner.heard(ChildDown)]
 
 
+def test_K_09_a_redundant_child_is_not_reprieved_when_the_survivor_ends():
+    """It stayed for ever if the peer, which had never heard of it, could not delete it."""
+    pair = connected()
+    mail = Mail(pair)
+    rekey_child(pair.client)
+    rekey_child(pair.gateway)
+    for _ in range(4):
+        pair.world.wire.deliver(mail.held.pop(0))
+    (rival,) = (
+        child
+        for host in (pair.client, pair.gateway)
+        for child in sa_of(host).children.values()
+        if child.ending == REDUNDANT and child.state == "SA_MATURE"
+    )
+    survivor = rival.successor
+    assert survivor is not None
+    survivor.peer_deleted()
+    assert rival.successor is survivor
+    assert rival._timer is not None
+
+
 @ORDERS
 def test_K_10_both_rekey_the_ike_sa(order):
     pair = connected()

@@ -75,7 +75,7 @@ def test_rekeying_goes_on_over_a_wire_that_loses_and_reorders(
         until(lambda: rekeyed(ours, "ike") >= 6, "IKE SAs are not rekeyed", 60)
         until(lambda: rekeyed(ours, "child") >= 24, "CHILD SAs are not rekeyed", 60)
         wire.signal(signal.SIGUSR1)
-        until_agreed(ours, theirs, CONNECTIONS * CHILDREN, 40)
+        until_agreed(ours, theirs, CONNECTIONS * CHILDREN, 45)
 
         for mine, peers in tunnels.pairs(CONNECTIONS, CHILDREN):
             echoes = ping(underlay.client, peers, source=mine, count=1)
