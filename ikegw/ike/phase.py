@@ -71,7 +71,7 @@ class Table(Protocol):
     """The gateway, as an IKE SA sees it."""
 
     def initial_contact(self, sa: "IkeSa") -> None:
-        """Its peer is authentic and says that it has no other: those that we know of end, unheard, and give back what was lent."""
+        """Its peer is authentic and says that it has no other: those that we know end, unheard, and give back what was lent."""
 
     def established(self, sa: "IkeSa") -> None:
         """It is mature."""

@@ -94,7 +94,7 @@ class Ikegw:
 
 
 def _at_once(settings: Tree) -> Tree:
-    """The settings, listening where they say, with every child that has a gateway to go to started at once, unless they say else."""
+    """The settings, listening where they say; every child that has a gateway to go to is started, unless they say else."""
     addresses: dict[str, None] = {}
     starting: dict[str, Tree] = {}
     for name, connection in _tables(settings["connections"]):
