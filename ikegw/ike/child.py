@@ -218,6 +218,9 @@ class ChildSa:
         sa = self.sa
 
         def reserved(spi: bytes) -> None:
+            if sa.state != "SM_MATURE":  # told to end meanwhile, which the child will hear
+                sa.surroundings.data_plane.release_spi(spi)
+                return
             local, remote = self.sa.selectors_for(self)
             self._asking = ChildAsking(
                 self.policy, sa.channel, sa.surroundings.random, spi, local, remote, replaced_spi

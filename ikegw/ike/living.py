@@ -159,8 +159,9 @@ class Living:
         self.slot.withdraw(child)
 
     def release_slot(self) -> None:
-        """Whoever held it is through."""
-        self.slot.release()
+        """Whoever held it is through; once the IKE SA ends, its DELETE has it until the end."""
+        if self.sa.state != "SM_DYING":
+            self.slot.release()
 
     def send(self, exchange: ExchangeType, payloads: Sequence[Payload], answered: Answered) -> None:
         """Ask the peer, holding the slot; `answered` releases it, or asks again."""

@@ -290,3 +290,9 @@ def test_a_seed_that_failed_once(seed):
     outcome = simulate(plan_of(seed))
     assert not outcome.violation
     assert outcome.counts["IkeUp"]
+
+
+@pytest.mark.parametrize(("seed", "delay"), [(38, 0.05), (38, 0.2), (118, 0.2), (211, 0.2), (1114, 0.2)])
+def test_a_seed_that_failed_once_over_a_data_plane_that_takes_its_time(seed, delay):
+    """Q-24, Q-26: what a child still waits for neither asks beside the DELETE of its IKE SA nor takes its answer away."""
+    assert not simulate(evolve(plan_of(seed), plane_delay=delay)).violation
