@@ -6,15 +6,12 @@ from typing import ClassVar, Self, cast
 from attrs import define, field
 
 from ikegw.events import IkeRekeyed, IkeUp
-from ikegw.ike import rekeying
-from ikegw.ike.backoff import Backoff
 from ikegw.ike.child import ChildSa
-from ikegw.ike.collision import redundant
 from ikegw.ike.lifetimes import Lifetimes
-from ikegw.ike.rekeying import IkeMade, Rekeying
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.serving import serve
 from ikegw.ike.slot import Answered, Intent, Slot
+from ikegw.ike.succession import GUARD_SECONDS, Succession
 from ikegw.machines.mature import SM_TERMINATE, Mature, MatureMachine
 from ikegw.policy.connections import ChildPolicy
 from ikegw.wire.delete import Delete
@@ -22,9 +19,6 @@ from ikegw.wire.errors import ParseError
 from ikegw.wire.message import Header, Message, Payload
 from ikegw.wire.notify import Notify
 from ikegw.wire.registry import ExchangeType, NotifyType, ProtocolId
-
-GUARD_SECONDS = 30.0
-"""How long a peer that rekeyed has to delete what it replaced (§10)."""
 
 UNDER_WAY = frozenset(("SA_CREATE_WAIT", "SA_REKEY_WAIT", "SA_REMOVE"))
 
@@ -40,14 +34,12 @@ class Living:
     machine: Mature = field(init=False, repr=False)
     lifetimes: Lifetimes = field(init=False, repr=False)
     slot: Slot = field(init=False, repr=False)
-    _rekeying: Rekeying | None = field(default=None, init=False, repr=False)
-    _made: IkeMade | None = field(default=None, init=False, repr=False)
-    _rival: IkeMade | None = field(default=None, init=False, repr=False)
-    _backoff: Backoff = field(factory=Backoff, init=False, repr=False)
+    succession: Succession = field(init=False, repr=False)
     _reauthenticating: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.slot = Slot(self._may, self._let)
+        self.succession = Succession(self)
         self.lifetimes = Lifetimes(self.sa, self.slot.post, self.told_to_end)
 
     # ------------------------------------------------------------ ways in
@@ -115,7 +107,7 @@ class Living:
         if waiting is Intent.UPDATE:
             # Also of an IKE SA that is replaced: its peer may not know the new one yet.
             return self.sa.state == "SM_MATURE"
-        if self.sa.state != "SM_MATURE" or self.sa.successor is not None or self._live_rival is not None:
+        if self.sa.state != "SM_MATURE" or self.sa.successor is not None or self.succession.rival is not None:
             return False
         if waiting is Intent.REKEY:
             return not self.children_under_way
@@ -187,70 +179,23 @@ class Living:
 
     def request_rekey(self) -> None:
         """Rows Q-02 and Q-04."""
-        if self._rekeying is None:
-            self._rekeying = Rekeying(self.sa)
-        self.send(ExchangeType.CREATE_CHILD_SA, self._rekeying.payloads(), self._rekey_answered)
-
-    def _rekey_answered(self, message: Message) -> None:
-        asked = self._rekeying
-        if asked is None:
-            return
-        outcome = asked.read(message)
-        if isinstance(outcome, rekeying.OtherGroup):
-            self.machine.other_group()
-            return
-        self._rekeying = None
-        self.slot.held = False
-        if isinstance(outcome, IkeMade):
-            self._judge(outcome)
-        elif self._live_rival is not None:
-            self.machine.rekey_redundant()
-        elif isinstance(outcome, rekeying.Postponed):
-            self.machine.rekey_postponed()
-        else:
-            self.sa.tell_refused(outcome.notify, outcome.why)
-            self.machine.rekey_refused()
-
-    def _judge(self, made: IkeMade) -> None:
-        self._made = made
-        rival = self._live_rival
-        if rival is not None and redundant(made.nonces, rival.nonces):
-            self.machine.rekey_redundant()
-        else:
-            self.machine.rekeyed()
+        self.succession.request_rekey()
 
     def hand_over(self) -> None:
-        """Row Q-03: ours survives; what the peer's rekeying made, if it did, the peer deletes."""
-        if self._made is not None:
-            self.give_all_to(self._made.sa)
-        rival = self._live_rival
-        if rival is not None:
-            rival.sa.successor = self.sa.successor
-            _expect_end(rival.sa, "redundant: both ends rekeyed at once")
+        """Row Q-03."""
+        self.succession.hand_over()
 
     def yield_to_peers_rekey(self) -> None:
-        """Row K-10: the peer's survives; what ours made, if it did, we delete."""
-        rival = self._live_rival
-        if rival is not None:
-            self.give_all_to(rival.sa)
-        if self._made is not None:
-            self._made.sa.successor = self.sa.successor
-            self._made.sa.phase.told_to_end("redundant: both ends rekeyed at once")
-        _expect_end(self.sa, "rekeyed")
+        """Row K-10."""
+        self.succession.yield_to_peers_rekey()
 
-    def rekeyed_by_peer(self, made: IkeMade) -> None:
-        """Row P-07, answered: take over at once, unless we are rekeying too."""
-        if self.sa.state == "SM_REKEY_WAIT":
-            self._rival = made
-        else:
-            self.give_all_to(made.sa)
-            _expect_end(self.sa, "rekeyed")
+    def retry_rekey(self) -> None:
+        """Row Q-05."""
+        self.succession.retry_rekey()
 
-    def take_rival(self) -> None:
-        """Row K-16: the peer deletes the old IKE SA and has not noticed that we rekey it too."""
-        rival = self._live_rival
-        if rival is not None and self.sa.successor is None:
-            self.give_all_to(rival.sa)
+    def reauthenticate_instead(self) -> None:
+        """Row Q-06."""
+        self.slot.post(Intent.REAUTH)
 
     def give_all_to(self, new: IkeSa) -> None:
         """Children, queue, lease and timers go to the IKE SA that takes this one's place."""
@@ -272,23 +217,6 @@ class Living:
         for each in waiting:
             if each is not Intent.REKEY:
                 heir.slot.post(each)
-
-    def retry_rekey(self) -> None:
-        """Row Q-05."""
-        wait = self._backoff.next(self.sa.surroundings.random)
-        if wait is None:
-            self.told_to_end("the peer answered TEMPORARY_FAILURE for minutes: out of step")
-        else:
-            self.sa.arm("rekey", wait, lambda: self.slot.post(Intent.REKEY))
-
-    def reauthenticate_instead(self) -> None:
-        """Row Q-06."""
-        self.slot.post(Intent.REAUTH)
-
-    @property
-    def _live_rival(self) -> IkeMade | None:
-        """What the peer's simultaneous rekeying made, unless the peer has deleted it already."""
-        return None if self._rival is None or self._rival.sa.ended.called else self._rival
 
     # ------------------------------------------------------------ liveness, CRLs, re-authentication, the lease
 
@@ -420,8 +348,3 @@ _INPUTS: dict[Intent, Callable[[Mature], None]] = {
     Intent.REAUTH: lambda machine: machine.reauth(),
     Intent.LEASE_RENEW: lambda machine: machine.lease_renew(),
 }
-
-
-def _expect_end(sa: IkeSa, reason: str) -> None:
-    """The peer is to delete it; if it does not, we do."""
-    sa.arm("guard", GUARD_SECONDS, lambda: sa.phase.told_to_end(f"{reason}, and the peer did not delete it"))

@@ -33,7 +33,7 @@ def serve(living: "Living", message: Message) -> None:
     sa, deletes = living.sa, message.every(Delete)
     if any(delete.protocol is ProtocolId.IKE for delete in deletes):
         sa.respond(message.header, ())
-        living.take_rival()
+        living.succession.take_rival()
         sa.peer_closed = not sa.ending
         sa.ending = sa.ending or "the peer deleted it"
         living.machine.peer_deleted()
@@ -115,7 +115,7 @@ def _rekey(living: "Living", message: Message) -> None:
         raise _later("K-07: a CHILD SA of ours is under way")
     payloads, made = rekeying.answer(sa, message)
     sa.respond(message.header, payloads)
-    living.rekeyed_by_peer(made)
+    living.succession.rekeyed_by_peer(made)
 
 
 def _create_child(living: "Living", message: Message) -> None:
