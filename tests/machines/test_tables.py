@@ -82,27 +82,29 @@ RESPONDER = {
 }  # fmt: skip
 RESPONDER_STATES = "SMR_INIT SMR_AUTH SMR_AUTH_FINALIZE SMR_CFG_WAIT SM_MATURE SM_TERMINATE SM_DEAD"
 
-_LIVING = "SM_MATURE SM_REKEY_WAIT SM_DPD_WAIT SM_CRL_UPDATE SM_REAUTH SM_LEASE_RENEW"
+_LIVING = "SM_MATURE SM_REKEY_WAIT SM_DPD_WAIT SM_UPDATE_WAIT SM_CRL_UPDATE SM_REAUTH SM_LEASE_RENEW"
 MATURE = {
-    **dict.fromkeys(("rekey", "dpd", "crl_update", "reauth", "reauth_by_peer", "lease_renew"), ("SM_MATURE", QUEUE)),
+    **dict.fromkeys(("rekey", "dpd", "update", "crl_update", "reauth", "reauth_by_peer", "lease_renew"), ("SM_MATURE", QUEUE)),
     "enter_rekey": ("SM_REKEY", ENTRY),
     "enter_dpd": ("SM_DPD", ENTRY),
+    "enter_update": ("SM_UPDATE", ENTRY),
     "enter_terminate": ("SM_TERMINATE", ENTRY),
     **dict.fromkeys(
         ("rekeyed", "other_group", "rekey_postponed", "rekey_refused", "rekey_redundant"), ("SM_REKEY_WAIT", ANSWER)
     ),
     "alive": ("SM_DPD_WAIT", ANSWER),
+    "updated": ("SM_UPDATE_WAIT", ANSWER),
     **dict.fromkeys(("crl_updated", "crl_update_failed", "revoked"), ("SM_CRL_UPDATE", ANSWER)),
     **dict.fromkeys(("reauthenticated", "reauth_failed"), ("SM_REAUTH", DRIVER)),
     **dict.fromkeys(("lease_renewed", "lease_lost"), ("SM_LEASE_RENEW", ANSWER)),
-    "terminate": (f"{_LIVING} SM_DYING SM_DEAD", "SM_REKEY, SM_DPD and SM_TERMINATE pass at once"),
+    "terminate": (f"{_LIVING} SM_DYING SM_DEAD", "SM_REKEY, SM_DPD, SM_UPDATE and SM_TERMINATE pass at once"),
     "nothing_to_send": ("SM_DYING", ENTRY),
     "delete_answered": ("SM_DYING", ANSWER),
     "peer_deleted": (f"{_LIVING} SM_DYING", ENDED),
     "malformed": (f"{_LIVING} SM_DYING", ENDED),
     "timeout": (f"{_LIVING} SM_DYING", ENDED),
 }  # fmt: skip
-MATURE_STATES = f"{_LIVING} SM_REKEY SM_DPD SM_TERMINATE SM_DYING SM_DEAD"
+MATURE_STATES = f"{_LIVING} SM_REKEY SM_DPD SM_UPDATE SM_TERMINATE SM_DYING SM_DEAD"
 
 MACHINES = pytest.mark.parametrize(
     ("protocol", "machine", "table", "states"),
