@@ -424,6 +424,13 @@ class ChildSa:
 
     def begin_anew(self) -> None:
         """Row C-25; not if the peer deleted it by its own wish, nor if there is another for the same traffic."""
+        if self.successor is None:
+            for older in tuple(self.sa.children.values()):
+                if older.successor is self and older.state == "SA_MATURE" and older.ending != REDUNDANT:
+                    # The peer never heard our answer that made this one: what it was to replace is what both have.
+                    older._reprieved()
+                    older.soft_expired()
+                    return
         if (
             self._carried
             and self.successor is None

@@ -399,6 +399,24 @@ def test_K_09_the_peer_s_redundant_child_is_not_rekeyed_and_not_kept_for_ever():
     assert REDUNDANT in [down.reason for down in winner.heard(ChildDown)]
 
 
+def test_C_25_the_peer_never_heard_of_its_successor_so_the_old_child_is_kept_and_rekeyed():
+    """It was removed when its guard time was over, and no tunnel was left."""
+    pair = connected()
+    mail = Mail(pair)
+    old = child_of(pair.client)
+    rekey_child(pair.gateway)
+    pair.world.wire.deliver(mail.held.pop(0))
+    unheard = old.successor
+    assert unheard is not None
+    unheard.soft_expired()
+    assert unheard.state == "SA_REKEY_WAIT"
+    unheard.machine.not_found()
+    assert unheard.state == "SA_DEAD"
+    assert old.state == "SA_REKEY"
+    assert old.successor is None
+    assert old._timer is None
+
+
 def test_K_09_a_redundant_child_is_not_reprieved_when_the_survivor_ends():
     """It stayed for ever if the peer, which had never heard of it, could not delete it."""
     pair = connected()
