@@ -114,4 +114,5 @@ def plan_of(seed: int) -> Plan:
         pfs=random.random() < 0.25,
         unique=random.choice((Unique.REPLACE, Unique.REPLACE, Unique.KEEP, Unique.NEVER)),
         restart=random.random() < 0.7,
+        plane_delay=random.choice((0.005, 0.05, 0.2)) if seed % 4 == 3 else 0.0,
     )

@@ -160,7 +160,7 @@ class Simulation:
         for _ in range(round(FLOW_SECONDS / FLOW_EVERY)):
             for client in self.town.clients[:FLOWS]:
                 self._send_both_ways(client, sent)
-                if len({sa.number for sa in client.sas}) > 1:
+                if len({sa.number for sa in client.sas}) > 1 or logs_in(client):
                     renewed.add(client.name)
             self.town.world.clock.advance(FLOW_EVERY)
             self._look()
@@ -175,6 +175,8 @@ class Simulation:
     def _send_both_ways(self, client: Party, sent: dict[int, tuple[str, str]]) -> None:
         gateway, now = self.town.gateway, self.town.world.clock.seconds()
         address = next((str(one) for sa in client.host.plane.installed for one in sa.virtual), None)
+        if address is None and logs_in(client):
+            return
         if address is None:
             raise Violation(f"{client.name} has lost its address: {disagreement(gateway, client)}")
         for sender, source, destination in ((client, address, "10.1.0.9"), (gateway, "10.1.0.9", address)):
@@ -218,6 +220,11 @@ class Simulation:
         self._note(f"power fails at {', '.join(party.name for party in dying)}")
         for party in dying:
             party.die()
+
+
+def logs_in(client: Party) -> bool:
+    """Is a login under way?"""
+    return any(sa.up_since is None and sa.awaits is None for sa in client.sas)
 
 
 def simulate(plan: Plan, *, watched: bool = False) -> Outcome:
