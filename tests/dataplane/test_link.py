@@ -107,6 +107,8 @@ def test_an_end_that_was_asked_for_is_no_loss(link):
     link.end()
     assert [kind for kind, _, _ in link.transport.written] == [Kind.STOP]
     assert link.transport.closed == [0]
+    (late,) = caught(link.ask(Kind.REMOVE, {"spi": 1}))
+    assert isinstance(late, DataPlaneError)
     with capturedLogs() as logs:
         link.processEnded(Failure(ProcessDone(0)))
     assert link.ends == [None]

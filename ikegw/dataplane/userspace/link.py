@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from attrs import define, field
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import ProcessDone, ProcessExitedAlready
 from twisted.internet.interfaces import IProcessTransport
 from twisted.internet.protocol import ProcessProtocol
@@ -42,6 +42,8 @@ class Link(ProcessProtocol):
 
     def ask(self, kind: Kind, body: Json, undo: Callable[[Json], object] | None = None) -> "Deferred[Json]":
         """Send a request; the answer, or DataPlaneError."""
+        if self._asked_to_end:
+            return fail(DataPlaneError("the data plane is being stopped"))
         self._number += 1
         number = self._number
 
