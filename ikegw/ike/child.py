@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from attrs import define, evolve, field
-from twisted.internet.defer import Deferred
+from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from ikegw.events import ChildDown, ChildRekeyed, ChildUp, Refused, StateEntered
+from ikegw.events import ChildRekeyed, ChildUp, StateEntered
 from ikegw.ike.backoff import Backoff
+from ikegw.ike.carrying import Carrying
 from ikegw.ike.child_asking import (
     ChildAsking,
     ChildMade,
@@ -25,13 +23,12 @@ from ikegw.ike.collision import redundant
 from ikegw.ike.negotiation import tunnel
 from ikegw.machines.child import Child, ChildMachine
 from ikegw.machines.tracing import state_of, trace
-from ikegw.policy.connections import ChildPolicy
-from ikegw.ports import DataPlaneError, TunnelSa, Usage
+from ikegw.ports import DataPlaneError
 from ikegw.wire.message import Message
 from ikegw.wire.registry import ExchangeType, NotifyType
 
 if TYPE_CHECKING:
-    from ikegw.ike.sa import IkeSa
+    pass
 
 GUARD_SECONDS = 30.0
 """How long a peer that rekeyed has to delete what it replaced (§10)."""
@@ -39,34 +36,21 @@ GUARD_SECONDS = 30.0
 REDUNDANT = "redundant: both ends rekeyed at once"
 """Why the one ends that neither end will use."""
 
-LINGER_SECONDS = 5.0
-"""How long packets under way are still received on what was replaced."""
-
 
 @define(eq=False)
-class ChildSa:
+class ChildSa(Carrying):
     """A CHILD SA that the data plane carries, or that is wanted."""
 
-    sa: "IkeSa" = field(repr=False)
-    policy: ChildPolicy = field(repr=False)
     machine: Child = field(init=False, repr=False)
-    ending: str = field(default="", init=False)
-    successor: "ChildSa | None" = field(default=None, init=False, repr=False)
-    """What replaced it, made by whichever side."""
-
     _rival: "ChildSa | None" = field(default=None, init=False, repr=False)
     """What the peer's simultaneous rekeying had made when our own was answered."""
 
-    _tunnel: TunnelSa | None = field(default=None, init=False)
-    _carried: bool = field(default=False, init=False)
     _asking: ChildAsking | None = field(default=None, init=False, repr=False)
     _peers_nonces: tuple[bytes, bytes] | None = field(default=None, init=False, repr=False)
     _backoff: Backoff = field(factory=Backoff, init=False, repr=False)
     _timer: IDelayedCall | None = field(default=None, init=False, repr=False)
     decided: Callable[[str], None] | None = field(default=None, init=False, repr=False)
     """Who waits for it: told "" when it is up, or why it never will be."""
-
-    _log = Logger()
 
     def __attrs_post_init__(self) -> None:
         self.machine = ChildMachine(self)
@@ -82,38 +66,7 @@ class ChildSa:
         """The state of its machine, in the paper's names."""
         return state_of(self.machine)
 
-    @property
-    def tunnel(self) -> TunnelSa:
-        """What the data plane carries; only once it was agreed."""
-        if self._tunnel is None:
-            raise AssertionError(f"{self.sa.name}.{self.policy.name} was never agreed")
-        return self._tunnel
-
     # ------------------------------------------------------------ inputs, with their reason
-
-    def install(self, made: TunnelSa) -> Deferred[None]:
-        """Have the data plane carry it; errback DataPlaneError, and then nothing of it is left there."""
-        self._tunnel = made
-        return self.sa.surroundings.data_plane.install(made).addCallback(self._is_carried)
-
-    def _is_carried(self, _: None) -> None:
-        self._carried = True
-
-    def follow(self, *, anew: bool = False) -> None:
-        """Be carried where the IKE SA is now, which may have moved; `anew`: stay, and be told once more of a peer elsewhere."""
-        sa, tunnel = self.sa, self.tunnel
-        path, udp = (tunnel.path, tunnel.udp_encapsulated) if anew else (sa.path, sa.udp_encapsulated)
-        if not self._carried or ((tunnel.path, tunnel.udp_encapsulated) == (path, udp) and not anew):
-            return
-        self._tunnel = evolve(tunnel, path=path, udp_encapsulated=udp)
-        moving = sa.surroundings.data_plane.move(tunnel.inbound_spi, path, udp)
-        moving.addErrback(self._not_moved)
-
-    def _not_moved(self, failure: Failure) -> None:
-        if not isinstance(failure.value, DataPlaneError):
-            self._not_done(failure)
-        elif self._carried:
-            self._tell_refused("CHILD SA", f"our data plane did not move it: {failure.value}", by_peer=False)
 
     def remove(self, reason: str) -> None:
         """EXPIRE_HARD, or MSG_CHILD_REMOVE of the operator."""
@@ -447,12 +400,6 @@ class ChildSa:
             and mine.remote_selectors == others.remote_selectors
         )
 
-    def stop_carrying(self) -> None:
-        """Row K-05."""
-        if self._carried:
-            self._carried = False
-            self._take_out()
-
     def gone(self) -> None:
         """Row C-38."""
         self._tell_decision(self.ending or "it came to nothing")
@@ -465,30 +412,3 @@ class ChildSa:
             self._take_out()
         elif self._disowned_spi:
             self.sa.surroundings.data_plane.release_spi(self._disowned_spi)
-
-    def _take_out(self) -> None:
-        """The data plane gives it up and tells its last counts; what was replaced still receives what is under way."""
-        plane, spi, name = self.sa.surroundings.data_plane, self.tunnel.inbound_spi, self.sa.name
-        told = self.sa.children.pop(spi, None) is not None
-        successor = self.successor
-        if successor is not None and successor._carried:
-            plane.activate(successor.tunnel.inbound_spi).addErrback(self._not_done)
-        lingering = self.sa.has_keys and successor is not None
-        removed = plane.remove(spi, LINGER_SECONDS if lingering else 0.0).addErrback(self._not_done)
-        if told:
-            removed.addCallback(lambda usage: self._tell_end(usage, spi, name))
-        removed.addErrback(self._not_done)
-
-    def _tell_end(self, usage: Usage | None, spi: bytes, name: Any) -> None:
-        used = usage or Usage()
-        self.sa.surroundings.publish(
-            ChildDown(name, self.policy.name, spi, self.ending, used.inbound_octets, used.outbound_octets)
-        )
-
-    def _not_done(self, failure: Failure) -> None:
-        self._log.failure(
-            "{name}: the data plane failed to move or to end a CHILD SA", failure, name=str(self.sa.name)
-        )
-
-    def _tell_refused(self, notify: str, detail: str, *, by_peer: bool) -> None:
-        self.sa.surroundings.publish(Refused(self.sa.name, self.sa.path, by_peer, notify, detail))
