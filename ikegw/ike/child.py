@@ -214,7 +214,7 @@ class ChildSa(Carrying):
             self._lost_or(self.machine.postponed)
         elif isinstance(outcome, NotFound):
             release(asking.spi)
-            self._lost_or(self.machine.not_found)
+            self._lost_or(self._unknown_to_peer)
         elif isinstance(outcome, RefusedByPeer):
             release(asking.spi)
             self._tell_refused(
@@ -236,8 +236,13 @@ class ChildSa(Carrying):
         else:
             otherwise()
 
+    def _unknown_to_peer(self) -> None:
+        self.ending = self.ending or "the peer does not know it"
+        self.machine.not_found()
+
     def _yield(self) -> None:
         """The peer's simultaneous rekeying survives."""
+        self.ending = self.ending or "rekeyed"
         if self.successor is not None:
             self._tell_rekeyed(self.successor)
         if self._carried:
