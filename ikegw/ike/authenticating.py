@@ -129,7 +129,7 @@ class Authenticating:
         )
 
     def _peer_refused(self, message: Message) -> None:
-        notify = next((n for n in message.every(Notify) if n.type.is_error), None)
+        notify = message.error
         name = "an answer without AUTH" if notify is None else notify.type.name
         self.sa.ending = f"the peer refused us with {name}; its log says why"
         self._tell_refused(name, "the peer's log says why", by_peer=True)
@@ -138,7 +138,7 @@ class Authenticating:
     def _verified(self, verified: Verified, message: Message) -> None:
         self.sa.method = verified.method
         agree(self.sa, message)
-        refusal = next((n for n in message.every(Notify) if n.type.is_error), None)
+        refusal = message.error
         if self.policy is None:
             self.machine.child_made()
         elif refusal is not None or message.one(SecurityAssociation) is None:

@@ -105,7 +105,7 @@ class ChildAsking:
 
     def read(self, message: Message) -> Outcome:
         """What the answer says. The message has a shape of CREATE_CHILD_SA responses."""
-        error = next((notify for notify in message.every(Notify) if notify.type.is_error), None)
+        error = message.error
         if error is not None:
             return self._refusal(error)
         if message.one(SelectorsInitiator) is None:

@@ -153,7 +153,7 @@ class Initiating:
             self.machine.other_group()
 
     def _told_error(self, message: Message) -> None:
-        notify = next((n for n in message.every(Notify) if n.type.is_error), None)
+        notify = message.error
         name = "nothing that we asked for" if notify is None else notify.type.name
         if not self._hint:
             self._hint = f"the peer answered IKE_SA_INIT with {name}"

@@ -111,6 +111,14 @@ class Message:
         """All payloads of a kind, in order."""
         return tuple([payload for payload in self.payloads if isinstance(payload, cls)])
 
+    @property
+    def error(self) -> Notify | None:
+        """The first notify that tells an error (RFC 7296 §3.10.1), or None."""
+        for payload in self.payloads:
+            if isinstance(payload, Notify) and payload.type.is_error:
+                return payload
+        return None
+
     def notify(self, type: NotifyType) -> Notify | None:  # noqa: A002 (the RFC's word)
         """The first notify of a type, or None."""
         for payload in self.payloads:
