@@ -15,6 +15,7 @@ from ikegw.ike.fragmentation import agreed, announcement
 from ikegw.ike.greeting import NONCE_OCTETS, hash_algorithms, hashes_of, nonce_is_sound
 from ikegw.ike.living import Living
 from ikegw.ike.opening import Opening
+from ikegw.ike.roaming import nat_detection
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.initiator import Initiator, InitiatorMachine
 from ikegw.policy.connections import ChildPolicy
@@ -80,22 +81,13 @@ class Initiating:
             to_wire(sa.connection.proposals),
             KeyExchange(self._group, self._keys.public),
             Nonce(self._nonce),
-            *self._nat_detection(),
+            *nat_detection(sa, sa.path),
             hash_algorithms(),
             *announcement(sa.connection),
         )
         header = Header(sa.spi_initiator, bytes(8), ExchangeType.IKE_SA_INIT, False, True, 0)
         self._request = encode_message(Message(header, payloads))
         sa.transmit((self._request,))
-
-    def _nat_detection(self) -> tuple[Notify, ...]:
-        sa = self.sa
-        if not sa.connection.nat_traversal:
-            return ()
-        found = nat.detection(sa.spi_initiator, bytes(8), (sa.path.local,), sa.path.remote)
-        if sa.connection.force_encapsulation:
-            return (nat.disguise(sa.surroundings.random(20)), found[-1])
-        return found
 
     def repeat_with_cookie(self) -> None:
         """Row I-03: the same SPIi, Ni, KEi and SAi1, with the cookie first."""

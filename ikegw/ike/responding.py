@@ -18,6 +18,7 @@ from ikegw.ike.greeting import CHILDLESS, NONCE_OCTETS, hash_algorithms, hashes_
 from ikegw.ike.living import Living
 from ikegw.ike.mobike import came_through_nat
 from ikegw.ike.opening import Opening
+from ikegw.ike.roaming import nat_detection
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.responder import Responder, ResponderMachine
 from ikegw.policy.connections import AuthKind, Connection, for_identities
@@ -121,12 +122,9 @@ class Responding:
 
     def _nat_detection(self) -> tuple[Notify, ...]:
         sa = self.sa
-        if not sa.connection.nat_traversal or not self.message.notify(NotifyType.NAT_DETECTION_SOURCE_IP):
+        if not self.message.notify(NotifyType.NAT_DETECTION_SOURCE_IP):
             return ()
-        found = nat.detection(sa.spi_initiator, sa.spi_responder, (sa.path.local,), sa.path.remote)
-        if sa.connection.force_encapsulation:
-            return (nat.disguise(sa.surroundings.random(20)), found[-1])
-        return found
+        return nat_detection(sa, sa.path)
 
     def _certificate_requests(self) -> list[CertificateRequest]:
         asked: dict[CertificateRequest, None] = {}
