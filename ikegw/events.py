@@ -7,6 +7,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from attrs import frozen
 
 from ikegw.paths import Path
+from ikegw.session import EndCause, SaName, Session
 from ikegw.wire.identification import Identity
 from ikegw.wire.selectors import TrafficSelector
 
@@ -19,17 +20,6 @@ class AuthFailure(Enum):
     NO_OWN_MATERIAL = "we have nothing to prove our own identity with"
     NOT_AUTHENTIC = "the peer did not prove its identity"
     DOWNLOAD_FAILED = "a certificate or CRL that policy demands could not be had"
-
-
-@frozen
-class SaName:
-    """How an IKE SA is called in logs and tables: `roadwarriors[7]`."""
-
-    connection: str
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.connection}[{self.number}]"
 
 
 @frozen
@@ -166,6 +156,34 @@ class AddressReleased:
 
 
 @frozen
+class SessionBegan:
+    """A peer is authentic and its IKE SA mature; its first CHILD SA, if any, is up."""
+
+    session: Session
+
+
+@frozen
+class SessionChanged:
+    """A session goes on with other values: another path, other addresses, another grant."""
+
+    session: Session
+
+
+@frozen
+class SessionEnded:
+    """A session is over, after so many seconds; the counts are of all its CHILD SAs, inner octets."""
+
+    session: Session
+    cause: EndCause
+    reason: str
+    seconds: float
+    inbound_octets: int = 0
+    inbound_packets: int = 0
+    outbound_octets: int = 0
+    outbound_packets: int = 0
+
+
+@frozen
 class Dropped:
     """A datagram was dropped: `reason` is one of a fixed set of words, so that it can be counted."""
 
@@ -187,6 +205,9 @@ Event = (
     | ChildDown
     | AddressLeased
     | AddressReleased
+    | SessionBegan
+    | SessionChanged
+    | SessionEnded
     | Dropped
 )
 Publish = Callable[[Event], None]

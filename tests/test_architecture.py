@@ -8,10 +8,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "ikegw"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-VALUES = {"paths", "events"}
+VALUES = {"paths", "session", "events"}
 PURE = {"wire", "crypto", "policy", "machines", "gate", "config"}
 SPINE = {"ports", "ike", "auth"}
-DOORS = {"net", "addresses", "dataplane", "control", "radius", "dhcp", "download", "metrics"}
+DOORS = {"net", "addresses", "dataplane", "control", "radius", "eap", "dhcp", "download", "metrics"}
 
 OURS = (
     dict.fromkeys(VALUES, VALUES | {"wire"})

@@ -80,6 +80,10 @@ class PoolAddresses:
         self._standing[number] = _Held(holder, tuple((family, address) for _, family, address in taken))
         return succeed(self._lease(number, taken, request.pools))
 
+    def renew(self, lease: Lease) -> Deferred[Lease]:
+        """What a pool lends has no end."""
+        return succeed(lease)
+
     def release(self, lease: Lease) -> Deferred[None]:
         """Give a lease back; one that is not standing (any more) is left as it is."""
         held = self._standing.pop(lease.token, None) if isinstance(lease.token, int) else None

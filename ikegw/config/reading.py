@@ -10,7 +10,8 @@ from attrs import define, field, frozen
 
 from ikegw.config.kinds import Kind, NotThat
 from ikegw.config.problems import Place, Problem
-from ikegw.config.schema import NOT_OURS, SCHEMA, Key, Table
+from ikegw.config.schema import NOT_OURS, SCHEMA
+from ikegw.config.shape import Key, Table
 from ikegw.config.sources import Branch, Leaf
 
 LONGEST_SHOWN: Final = 60

@@ -5,12 +5,13 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from ikegw.config.schema import SCHEMA, Key
+from ikegw.config.schema import SCHEMA
+from ikegw.config.shape import Key
 
 INTRODUCTION: Final = """\
 # Configuration
 
-<!-- Written by `python -m ikegw.config.reference`; change ikegw/config/schema.py or reference.py, not this file. -->
+<!-- Written by `python -m ikegw.config.reference`; change ikegw/config/tables/ or reference.py, not this file. -->
 
 `twistd ikegw --config /etc/ikegw/ikegw.toml` reads, in [TOML](https://toml.io):
 

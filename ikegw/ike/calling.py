@@ -8,9 +8,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ikegw.events import SaName
 from ikegw.policy.connections import Connection
 from ikegw.ports import Random
+from ikegw.session import SaName
 
 FIRST_PAUSE = 5.0
 LONGEST_PAUSE = 300.0

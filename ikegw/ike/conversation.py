@@ -6,7 +6,7 @@ from typing import TypeVar
 from attrs import define, field
 
 from ikegw.crypto.protection import IntegrityError
-from ikegw.events import Dropped, SaName
+from ikegw.events import Dropped
 from ikegw.ike.channel import Channel, MalformedInside
 from ikegw.ike.fragmentation import ORDINARY_PACKET, SMALLER_AFTER, Fragmentation, is_fragment
 from ikegw.ike.fragments import KEPT_SECONDS, Collection, Unwanted
@@ -17,6 +17,7 @@ from ikegw.ike.window import AnsweringWindow, AskingWindow, Datagrams, Verdict
 from ikegw.machines.tracing import state_of
 from ikegw.paths import Path
 from ikegw.policy.connections import Connection
+from ikegw.session import SaName
 from ikegw.wire.errors import ParseError
 from ikegw.wire.message import Header, Message, Payload
 from ikegw.wire.notify import Notify

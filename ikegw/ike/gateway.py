@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ikegw.auth.authenticator import Authenticator
-from ikegw.events import Dropped, Publish, SaName
+from ikegw.events import Dropped, Publish
 from ikegw.gate.admission import Admission
 from ikegw.gate.answers import notify_datagram
 from ikegw.ike.calling import Calling
@@ -40,6 +40,7 @@ from ikegw.ports import (
     SoftExpired,
     Transport,
 )
+from ikegw.session import SaName
 from ikegw.wire.key_exchange import KeyExchange
 from ikegw.wire.message import Message
 from ikegw.wire.registry import NotifyType

@@ -2,12 +2,12 @@
 
 from attrs import frozen
 
-from ikegw.events import SaName
 from ikegw.ike.configuration import addresses_of
 from ikegw.ike.negotiation import show
 from ikegw.ike.sa import IkeSa
 from ikegw.paths import Path
 from ikegw.policy.identities import display
+from ikegw.session import SaName
 
 
 @frozen

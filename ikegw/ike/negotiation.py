@@ -7,13 +7,13 @@ from attrs import frozen
 
 from ikegw.crypto.keymat import child_keys
 from ikegw.crypto.suites import EspSuite
-from ikegw.events import SaName
 from ikegw.ike.channel import Channel
 from ikegw.paths import Address, Path
 from ikegw.policy.connections import ChildPolicy, Connection
 from ikegw.policy.proposals import Chosen, choose_esp, explain
 from ikegw.policy.selectors import Dynamic, narrow, networks_of, resolve
 from ikegw.ports import Limits, Random, TunnelSa
+from ikegw.session import SaName
 from ikegw.wire.notify import Notify
 from ikegw.wire.proposal import SecurityAssociation
 from ikegw.wire.registry import NotifyType

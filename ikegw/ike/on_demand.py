@@ -12,7 +12,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ikegw.events import SaName
 from ikegw.ike.child import ChildSa
 from ikegw.ike.living import Living
 from ikegw.ike.negotiation import asked_of_us, show
@@ -21,6 +20,7 @@ from ikegw.paths import Address
 from ikegw.policy.connections import ChildPolicy, Connection, StartAction
 from ikegw.policy.selectors import resolve, within
 from ikegw.ports import Acquired, DataPlane, Selectors
+from ikegw.session import SaName
 
 RETRY_SECONDS = 5.0
 """How long traffic brings nothing about after it did in vain; twice as long each time, up to `LONGEST_RETRY_SECONDS`."""

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from twisted.internet.defer import Deferred
 
-from ikegw.events import SaName
 from ikegw.ike.channel import Channel
 from ikegw.ike.slot import Answered
 from ikegw.ike.window import Datagrams
 from ikegw.policy.connections import ChildPolicy
+from ikegw.session import SaName
 from ikegw.wire.errors import ParseError
 from ikegw.wire.message import Header, Message, Payload
 from ikegw.wire.registry import ExchangeType

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ikegw.events import AddressReleased, IkeDown, IkeMoved, Refused, SaName, StateEntered
+from ikegw.events import AddressReleased, IkeDown, IkeMoved, Refused, StateEntered
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of
 from ikegw.ike.conversation import Conversation
@@ -23,6 +23,7 @@ from ikegw.policy.connections import Connection
 from ikegw.policy.identities import from_address
 from ikegw.policy.selectors import resolve
 from ikegw.ports import Lease
+from ikegw.session import SaName
 from ikegw.wire.identification import Identity
 from ikegw.wire.selectors import TrafficSelector
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ikegw.config import Config, ConfigurationError, load
-from ikegw.config.schema import SCHEMA, Key
+from ikegw.config.schema import SCHEMA
+from ikegw.config.shape import Key
 
 ETC = Path(__file__).parents[2] / "etc" / "ikegw"
 WRITTEN = "".join(

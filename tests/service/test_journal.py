@@ -9,19 +9,11 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import Logger, LogLevel
 
-from ikegw.events import (
-    AddressReleased,
-    AuthFailed,
-    AuthFailure,
-    Dropped,
-    IkeDown,
-    Refused,
-    SaName,
-    StateEntered,
-)
+from ikegw.events import AddressReleased, AuthFailed, AuthFailure, Dropped, IkeDown, Refused, StateEntered
 from ikegw.paths import Endpoint, Path
 from ikegw.service.counters import Counters
 from ikegw.service.journal import Journal
+from ikegw.session import SaName
 
 SA = SaName("home", 7)
 US = Endpoint(ip_address("192.0.2.1"), 500)

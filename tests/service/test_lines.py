@@ -21,12 +21,12 @@ from ikegw.events import (
     IkeRekeyed,
     IkeUp,
     Refused,
-    SaName,
     StateEntered,
 )
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.identities import parse_identity
 from ikegw.service.lines import level_of, megabytes, networks, text_of
+from ikegw.session import SaName
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import IdType
 from ikegw.wire.selectors import TrafficSelector

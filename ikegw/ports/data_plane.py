@@ -1,11 +1,7 @@
-"""What the spine (`ike`, `auth`) needs of the world. Doors implement these; the roof joins them.
-
-Whatever may wait returns a Deferred; nothing here blocks the reactor. Every Deferred is cancellable: cancelling says that
-the result is no longer wanted, and whatever still arrives for it is given back (an address released, an SA removed).
-"""
+"""What carries ESP: a kernel or a process of ours, behind one small set of operations and events."""
 
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol
 
 from attrs import field, frozen
@@ -13,45 +9,8 @@ from twisted.internet.defer import Deferred
 
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
-from ikegw.paths import Address, Endpoint, Path
-from ikegw.wire.identification import Identity
+from ikegw.paths import Path
 from ikegw.wire.selectors import TrafficSelector
-
-Random = Callable[[int], bytes]
-"""The one source of randomness: `random(n)` gives n fresh octets (`os.urandom` outside tests)."""
-
-
-class Transport(Protocol):
-    """Sends IKE messages; the other direction is a callback that the roof connects."""
-
-    def send(self, path: Path, octets: bytes) -> None:
-        """Send one IKE message from `path.local` to `path.remote`; never raises, losses are counted.
-
-        The transport puts the non-ESP marker (RFC 3948 §2.2) in front where the local socket is a NAT-T one.
-        """
-        ...
-
-    def keepalive(self, path: Path) -> None:
-        """Send one NAT keepalive octet, 0xFF (RFC 3948 §2.3)."""
-        ...
-
-    def nat_t_port(self, path: Path) -> int:
-        """The local NAT-T port beside `path.local` (4500 unless configured otherwise)."""
-        ...
-
-    def source(self, remote: Address, wanted: Address | None) -> Endpoint | None:
-        """Where we would begin an IKE SA with `remote` from: our IKE endpoint on `wanted`, or on the address that routing picks.
-
-        None if we listen on no such address.
-        """
-        ...
-
-    def addresses(self) -> tuple[Address, ...]:
-        """Every address that we listen on, each once."""
-        ...
-
-
-# ---------------------------------------------------------------- data plane
 
 
 @frozen
@@ -210,49 +169,4 @@ class DataPlane(Protocol):
 
     def stop(self) -> Deferred[None]:
         """Remove everything that we installed and close."""
-        ...
-
-
-# ---------------------------------------------------------------- addresses
-
-
-@frozen
-class AddressRequest:
-    """What a client asks by CP(CFG_REQUEST), and who it is. `requested` are addresses that it would like."""
-
-    connection: str
-    identity: Identity
-    pools: tuple[str, ...]
-    wants_ip4: bool
-    wants_ip6: bool
-    requested: tuple[IPv4Address | IPv6Address, ...] = ()
-
-
-@frozen
-class Lease:
-    """Addresses and parameters lent to one client until released. `token` is the provider's own.
-
-    `subnets` are what the client is told to send through the tunnel; none: what the tunnel's selectors say.
-    """
-
-    ip4: IPv4Interface | None
-    ip6: IPv6Interface | None
-    dns: tuple[IPv4Address | IPv6Address, ...] = ()
-    token: object = None
-    subnets: tuple[IPv4Network | IPv6Network, ...] = ()
-
-
-class NoAddress(Exception):
-    """No provider had an address; the text says which were asked and what each answered."""
-
-
-class Addresses(Protocol):
-    """A configuration provider (rows R-15…R-17)."""
-
-    def lease(self, request: AddressRequest) -> Deferred[Lease]:
-        """Obtain addresses; errback with NoAddress. A provider that need not wait gives a Deferred that has fired."""
-        ...
-
-    def release(self, lease: Lease) -> Deferred[None]:
-        """Give a lease back; releasing twice does nothing."""
         ...

@@ -1,0 +1,258 @@
+"""Who may connect, or to whom we connect, and the tunnels of each."""
+
+from typing import Final
+
+from ikegw.config import kinds
+from ikegw.config.kinds import integer, listed, number, one_of
+from ikegw.config.shape import Key, Table
+from ikegw.policy.connections import AuthKind, DpdAction, SendCertificate, StartAction, Unique
+
+LOCAL: Final = Table(
+    "local",
+    "How we prove who we are.",
+    (
+        Key(
+            "auth", one_of(AuthKind, AuthKind.EAP), "pubkey", "Shared key (`psk`) or certificate (`pubkey`)."
+        ),
+        Key(
+            "id",
+            kinds.IDENTITY,
+            None,
+            "Our identity; without it, what the peer asks us to be, else our address.",
+        ),
+        Key(
+            "certs",
+            listed(kinds.FILE_NAME),
+            [],
+            "Our certificate, files in `certs/`; the key is found in `private/` by itself.",
+        ),
+    ),
+)
+
+REMOTE: Final = Table(
+    "remote",
+    "How the peer must prove who it is.",
+    (
+        Key(
+            "auth", one_of(AuthKind, AuthKind.EAP), "pubkey", "Shared key (`psk`) or certificate (`pubkey`)."
+        ),
+        Key("id", kinds.PATTERN, "%any", "Which identities are welcome."),
+        Key(
+            "cacerts",
+            listed(kinds.FILE_NAME),
+            [],
+            "Authorities that count here, files in `ca/`; none: all that are there.",
+        ),
+        Key(
+            "certs",
+            listed(kinds.FILE_NAME),
+            [],
+            "The peer's own certificates, files in `certs/`; none: any that an authority signed.",
+        ),
+    ),
+)
+
+CHILD: Final = Table(
+    "children",
+    "The tunnels (CHILD SAs) of a connection.",
+    (
+        Key(
+            "local_ts",
+            listed(kinds.SELECTOR),
+            ["dynamic"],
+            "What is reachable on our side. `dynamic`: our own tunnel address.",
+        ),
+        Key(
+            "remote_ts",
+            listed(kinds.SELECTOR),
+            ["dynamic"],
+            "What is reachable on the peer's side. `dynamic`: the address it was lent.",
+        ),
+        Key(
+            "esp_proposals",
+            listed(kinds.ESP_PROPOSAL),
+            ["default"],
+            "Algorithms, the preferred first; a group in it gives forward secrecy.",
+        ),
+        Key(
+            "start_action",
+            one_of(StartAction),
+            "none",
+            "When loaded: wait for the peer, connect at once, or when traffic comes (`trap`).",
+        ),
+        Key("close_action", one_of(StartAction), "none", "The same when the peer closed it."),
+        Key(
+            "dpd_action",
+            one_of(DpdAction),
+            "clear",
+            "When the peer no longer answers: forget it, connect anew, or when traffic comes (`trap`).",
+        ),
+        Key("rekey_time", kinds.DURATION, "1h", "When its keys are renewed; 0 for never."),
+        Key(
+            "life_time",
+            kinds.DURATION,
+            None,
+            "When it ends if they were not; default 10 % after `rekey_time`.",
+        ),
+        Key(
+            "rand_time",
+            kinds.DURATION,
+            None,
+            "How much earlier at most, at random, keys are renewed; default 10 % of `rekey_time`.",
+        ),
+        Key(
+            "rekey_bytes",
+            kinds.OCTETS,
+            0,
+            "Renew the keys after so many octets in one direction; 0: without limit.",
+        ),
+        Key("life_bytes", kinds.OCTETS, None, "End after so many; default 10 % above `rekey_bytes`."),
+        Key(
+            "rekey_packets",
+            kinds.COUNT,
+            0,
+            "Renew the keys after so many packets in one direction; 0: without limit.",
+        ),
+        Key("life_packets", kinds.COUNT, None, "End after so many; default 10 % above `rekey_packets`."),
+        Key(
+            "replay_window",
+            integer(0, 32768),
+            1024,
+            "Packets that may arrive out of order; 0 turns replay protection off.",
+        ),
+    ),
+    named=True,
+)
+
+CONNECTION: Final = Table(
+    "connections",
+    "Who may connect, or to whom we connect. The name is yours, and is what the log calls it.",
+    (
+        Key(
+            "local_addrs",
+            listed(kinds.PEER),
+            ["%any"],
+            "Our addresses on which it is offered, or from which it is opened.",
+        ),
+        Key(
+            "remote_addrs",
+            listed(kinds.PEER),
+            ["%any"],
+            "Where the peer may come from; to open it ourselves, exactly one address.",
+        ),
+        Key("remote_port", kinds.PORT, 500, "The peer's port when we open it."),
+        Key("remote_nat_t_port", kinds.PORT, 4500, "The peer's NAT-T port when we open it."),
+        Key("proposals", listed(kinds.IKE_PROPOSAL), ["default"], "Algorithms of IKE, the preferred first."),
+        Key(
+            "pools",
+            listed(kinds.POOL_NAME),
+            [],
+            "Pools that lend the peer its addresses, tried in this order.",
+        ),
+        Key(
+            "vips",
+            listed(kinds.ADDRESS),
+            [],
+            "Addresses to ask of the peer; `0.0.0.0` and `::` for whichever it lends.",
+        ),
+        Key(
+            "nat_traversal",
+            kinds.BOOLEAN,
+            True,
+            "Find NATs between the peers and pass them by UDP (RFC 7296 §2.23).",
+        ),
+        Key("encap", kinds.BOOLEAN, False, "Carry ESP in UDP though there is no NAT."),
+        Key(
+            "mobike",
+            kinds.BOOLEAN,
+            True,
+            "Let who opened it move to another address, and go to port 4500 at once (RFC 4555).",
+        ),
+        Key(
+            "return_routability",
+            kinds.BOOLEAN,
+            True,
+            "Ask a peer that moved at its new address before traffic is sent there (RFC 4555 §3.7).",
+        ),
+        Key("fragmentation", kinds.BOOLEAN, True, "Cut large messages within IKE (RFC 7383)."),
+        Key(
+            "unique",
+            one_of(Unique),
+            "replace",
+            "When the same identity connects again: replace the old IKE SA, keep both, refuse the new one, or never look.",
+        ),
+        Key(
+            "send_cert",
+            one_of(SendCertificate),
+            "always",
+            "When we send our certificate; `ifasked`: to a peer that asks for one, which some clients never do.",
+        ),
+        Key("keep_ike", kinds.BOOLEAN, False, "Keep the IKE SA though its first tunnel could not be had."),
+        Key(
+            "keyingtries",
+            integer(0, 1_000_000),
+            1,
+            "How often what starts by itself is begun before it is given up, with growing pauses; 0: for ever.",
+        ),
+        Key(
+            "retransmit_timeout",
+            kinds.DURATION,
+            "2s",
+            "How long to wait for an answer before a request is sent again.",
+        ),
+        Key("retransmit_base", number(1, 10), 1.8, "Each wait is so many times the last."),
+        Key(
+            "retransmit_tries",
+            integer(0, 100),
+            5,
+            "How often a request is sent again before the peer counts as gone.",
+        ),
+        Key("retransmit_jitter", number(0, 0.9), 0.1, "The part of a wait that may be taken off at random."),
+        Key("retransmit_limit", kinds.DURATION, "60s", "The longest wait."),
+        Key(
+            "half_open_timeout",
+            kinds.DURATION,
+            None,
+            "How long a peer may take to prove itself; default `limits.half_open_timeout`.",
+        ),
+        Key(
+            "window",
+            kinds.integer(1, 64),
+            1,
+            "How many requests the peer may have under way at once (RFC 7296 §2.3); we ask one at a time.",
+        ),
+        Key(
+            "dpd_delay",
+            kinds.DURATION,
+            "60s",
+            "Ask whether the peer is alive after so long without a word of it; 0: never.",
+        ),
+        Key(
+            "keep_alive",
+            kinds.DURATION,
+            "20s",
+            "Keep the NAT in front of us open with a packet this often; 0: never.",
+        ),
+        Key("rekey_time", kinds.DURATION, "4h", "When the keys of IKE are renewed; 0 for never."),
+        Key(
+            "over_time",
+            kinds.DURATION,
+            None,
+            "How long after that it ends if they were not; default 10 % of it.",
+        ),
+        Key(
+            "rand_time",
+            kinds.DURATION,
+            None,
+            "How much earlier at most, at random, they are renewed; default 10 %.",
+        ),
+        Key(
+            "reauth_time",
+            kinds.DURATION,
+            "0",
+            "When the peers prove themselves anew; 0 for never.",
+        ),
+    ),
+    (LOCAL, REMOTE, CHILD),
+    named=True,
+)

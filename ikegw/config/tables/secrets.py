@@ -1,0 +1,30 @@
+"""What nobody else may know."""
+
+from typing import Final
+
+from ikegw.config import kinds
+from ikegw.config.kinds import listed
+from ikegw.config.shape import Key, Table
+
+SHARED_KEY: Final = Table(
+    "ike",
+    "Shared keys. They belong in `secrets.d/`, in files that the world cannot read.",
+    (
+        Key(
+            "id",
+            listed(kinds.PATTERN, commas=False),
+            [],
+            "Whose it is: our identity, the peer's, or both; none: everybody's.",
+        ),
+        Key(
+            "secret",
+            kinds.SECRET,
+            None,
+            'The key: `"text"`, `"0x…"` in hex or `"0s…"` in base64.',
+            required=True,
+        ),
+    ),
+    named=True,
+)
+
+SECRETS: Final = Table("secrets", "What nobody else may know.", (), (SHARED_KEY,))
