@@ -24,6 +24,9 @@ from ikegw.events import (
     IkeRekeyed,
     IkeUp,
     Refused,
+    SessionBegan,
+    SessionChanged,
+    SessionEnded,
     StateEntered,
 )
 from ikegw.gate.classify import Why
@@ -36,7 +39,7 @@ _INFO: LogLevel = LogLevel.info
 _WARN: LogLevel = LogLevel.warn
 _ERROR: LogLevel = LogLevel.error
 
-_LEVELS = {StateEntered: _DEBUG, Refused: _WARN}
+_LEVELS = {StateEntered: _DEBUG, SessionChanged: _DEBUG, Refused: _WARN}
 _TURNED_AWAY = frozenset({Why.HALF_OPEN_FULL.value, Why.SOURCE_BLOCKED.value})
 
 
@@ -146,6 +149,24 @@ def _address_released(event: AddressReleased) -> str:
     return f"{event.sa} gave back {_addresses(event.addresses)}"
 
 
+def _session_began(event: SessionBegan) -> str:
+    session = event.session
+    return f"{session.sa} session {session.id} of {session.user} began ({session.method})"
+
+
+def _session_changed(event: SessionChanged) -> str:
+    session = event.session
+    return f"{session.sa} session {session.id} of {session.user} goes on at {session.path.remote}"
+
+
+def _session_ended(event: SessionEnded) -> str:
+    session, cause = event.session, event.cause.name.lower().replace("_", " ")
+    return (
+        f"{session.sa} session {session.id} of {session.user} ended after {event.seconds:.0f} s: {cause}; "
+        f"received {megabytes(event.inbound_octets)}, sent {megabytes(event.outbound_octets)}"
+    )
+
+
 def _dropped(event: Dropped) -> str:
     detail = f" ({event.detail})" if event.detail else ""
     return f"dropped a datagram from {event.path.remote} to {event.path.local}: {event.reason}{detail}"
@@ -164,6 +185,9 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     ChildDown: _child_down,
     AddressLeased: _address_leased,
     AddressReleased: _address_released,
+    SessionBegan: _session_began,
+    SessionChanged: _session_changed,
+    SessionEnded: _session_ended,
     Dropped: _dropped,
 }
 

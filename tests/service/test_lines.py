@@ -21,18 +21,24 @@ from ikegw.events import (
     IkeRekeyed,
     IkeUp,
     Refused,
+    SessionBegan,
+    SessionChanged,
+    SessionEnded,
     StateEntered,
 )
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.identities import parse_identity
 from ikegw.service.lines import level_of, megabytes, networks, text_of
-from ikegw.session import SaName
+from ikegw.session import EndCause, SaName, Session
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import IdType
 from ikegw.wire.selectors import TrafficSelector
 
 SA = SaName("home", 7)
 PATH = Path(Endpoint(ip_address("192.0.2.1"), 4500), Endpoint(ip_address("198.51.100.9"), 61000))
+SESSION = Session(
+    "5f-7", SA, PATH, parse_identity("vpn.example.org"), parse_identity("alice"), "alice", "psk", 3.0
+)
 ELSEWHERE = Endpoint(ip_address("203.0.113.5"), 1024)
 US, ALICE = parse_identity("vpn.example.org"), parse_identity("alice@example.org")
 
@@ -132,6 +138,21 @@ EXAMPLES: list[tuple[Event, LogLevel, str]] = [
         "home[7] lent 10.9.0.2 to alice@example.org",
     ),
     (AddressReleased(SA, (IPv4Interface("10.9.0.2/24"),)), LogLevel.info, "home[7] gave back 10.9.0.2"),
+    (
+        SessionBegan(SESSION),
+        LogLevel.info,
+        "home[7] session 5f-7 of alice began (psk)",
+    ),
+    (
+        SessionChanged(SESSION),
+        LogLevel.debug,
+        "home[7] session 5f-7 of alice goes on at 198.51.100.9:61000",
+    ),
+    (
+        SessionEnded(SESSION, EndCause.LOST_CARRIER, "no answer", 61.4, 2000, 4, 512, 1),
+        LogLevel.info,
+        "home[7] session 5f-7 of alice ended after 61 s: lost carrier; received 2.0 kB, sent 512 B",
+    ),
     (
         Dropped(PATH, "wrong-length", "28 in 30"),
         LogLevel.info,

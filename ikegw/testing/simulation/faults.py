@@ -40,7 +40,7 @@ class Habits:
     reload: float = 0.3
     shut_down_gateway: float = 0.2
     cut: float = 1.5
-    rebind: float = 0.0
+    rebind: float = 1.0
     """A NAT gives a client another public port."""
 
 

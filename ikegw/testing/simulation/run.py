@@ -153,6 +153,7 @@ class Simulation:
             high, low = packet.ports or (0, 0)
             arrived.add(high << 16 | low)
 
+        self._speak_from_behind_nats()
         for party in self.town.parties:
             party.arrived = came
         sent: dict[int, tuple[str, str]] = {}
@@ -172,9 +173,18 @@ class Simulation:
         if lost:
             raise Violation(f"{len(lost)} of {len(sent)} packets lost on a perfect wire, the first {lost[0]}")
 
+    def _speak_from_behind_nats(self) -> None:
+        """A NAT that forgot its mapping lets nothing in until its host speaks: only from then on is a lost packet a fault."""
+        for client in self.town.clients[:FLOWS]:
+            if client.address in self.town.network.nats and not logs_in(client):
+                source = lent_address(client)
+                if source is not None:
+                    client.send(source, "10.1.0.9", 0)
+        self.town.world.clock.advance(FLOW_EVERY + 2 * self.plan.faults.latency)
+
     def _send_both_ways(self, client: Party, sent: dict[int, tuple[str, str]]) -> None:
         gateway, now = self.town.gateway, self.town.world.clock.seconds()
-        address = next((str(one) for sa in client.host.plane.installed for one in sa.virtual), None)
+        address = lent_address(client)
         if address is None and logs_in(client):
             return
         if address is None:
@@ -220,6 +230,11 @@ class Simulation:
         self._note(f"power fails at {', '.join(party.name for party in dying)}")
         for party in dying:
             party.die()
+
+
+def lent_address(client: Party) -> str | None:
+    """The address that it has within the tunnel, if it has one."""
+    return next((str(one) for sa in client.host.plane.installed for one in sa.virtual), None)
 
 
 def logs_in(client: Party) -> bool:
