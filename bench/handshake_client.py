@@ -39,6 +39,7 @@ from ikegw.policy.connections import AuthKind, ChildPolicy, Connection, LocalAut
 from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.policy.offers import parse_offer
 from ikegw.policy.selectors import DYNAMIC, from_network
+from ikegw.service.logins import NobodyAsks, NobodyLogsIn
 
 reactor = cast(Any, the_reactor)
 
@@ -123,6 +124,8 @@ def _gateway(directory: Path, address: str) -> Gateway:
         MemoryPlane(reactor, os.urandom),
         PoolAddresses(()),
         Authenticator(loaded.credentials, lambda: datetime.now(UTC), maybeDeferred),
+        NobodyAsks(),
+        NobodyLogsIn(),
         Admission(Limits(), os.urandom, reactor.seconds()),
         (),
         _unheard,

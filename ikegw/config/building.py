@@ -55,8 +55,20 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
     local, remote = section.tables["local"], section.tables["remote"]
     return Connection(
         name=section.path[-1],
-        local=LocalAuth(local["auth"], local["id"], tuple(local["certs"])),
-        remote=RemoteAuth(remote["auth"], remote["id"], tuple(remote["cacerts"]), tuple(remote["certs"])),
+        local=LocalAuth(
+            local["auth"],
+            local["id"],
+            tuple(local["certs"]),
+            local["eap_id"] or "",
+            tuple(local["eap_methods"]),
+        ),
+        remote=RemoteAuth(
+            remote["auth"],
+            remote["id"],
+            tuple(remote["cacerts"]),
+            tuple(remote["certs"]),
+            remote["eap_identity"],
+        ),
         children=tuple(_child(child) for child in section.named["children"].values()),
         proposals=_flat(section["proposals"]),
         local_addresses=_networks(section["local_addrs"]),
@@ -64,6 +76,7 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
         remote_port=section["remote_port"],
         remote_nat_t_port=section["remote_nat_t_port"],
         pools=tuple(section["pools"]),
+        aaa=section["aaa"] or "",
         virtual=tuple(section["vips"]),
         nat_traversal=section["nat_traversal"],
         force_encapsulation=section["encap"],

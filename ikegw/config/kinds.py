@@ -221,6 +221,7 @@ RANGE: Final = Kind(
     "range", "a network like 10.3.0.0/24 or a range like 10.3.0.10-10.3.0.99", _reader(parse_range)
 )
 PEER: Final = Kind("peer address", "an address, a network, a range, or %any", _peer_networks)
+TEXT: Final = Kind("text", "a text", _filled)
 POOL_NAME: Final = Kind("pool", "the name of a pool", _filled)
 IDENTITY: Final = Kind(
     "identity", "an identity like gw.example.org or user@example.org", _reader(parse_identity)

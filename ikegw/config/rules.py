@@ -105,8 +105,6 @@ def _shared_keys(keys: dict[str, Section]) -> Found:
 def _authentication(connection: Section, around: Surroundings) -> Found:
     for side in ("local", "remote"):
         section = connection.tables[side]
-        if section["auth"] is AuthKind.EAP:
-            yield _problem(section, "auth", 'EAP is not supported yet; use "psk" or "pubkey"')
         if section["auth"] is AuthKind.PSK and section["certs"]:
             yield _problem(
                 section,
@@ -129,6 +127,28 @@ def _authentication(connection: Section, around: Surroundings) -> Found:
                 "there is no shared key: write [secrets.ike.NAME] with id and secret into a file in secrets.d/",
             )
             break
+
+
+def _eap(connection: Section, _around: Surroundings) -> Found:
+    local, remote = connection.tables["local"], connection.tables["remote"]
+    kinds = (local["auth"], remote["auth"])
+    if set(kinds) == {AuthKind.PSK, AuthKind.EAP}:
+        section = local if local["auth"] is AuthKind.PSK else remote
+        yield _problem(
+            section,
+            "auth",
+            'who asks for an EAP login proves itself by certificate (RFC 7296 §2.16); write "pubkey"',
+        )
+    if AuthKind.EAP not in kinds:
+        for section, name in ((connection, "aaa"), (local, "eap_id")):
+            if section[name] is not None:
+                yield _problem(section, name, 'it means nothing where no side has auth = "eap"; leave it out')
+    elif kinds == (AuthKind.PUBKEY, AuthKind.EAP) and connection["aaa"] is None:
+        yield _problem(
+            connection,
+            "aaa",
+            'who says whether an EAP login is good? Write aaa = "local", or the name of a RADIUS realm',
+        )
 
 
 def _credential_files(connection: Section, around: Surroundings) -> Found:
@@ -201,6 +221,7 @@ def _early(section: Section, renewed: float) -> Found:
 
 _CONNECTION_RULES: Final[tuple[Callable[[Section, Surroundings], Found], ...]] = (
     _authentication,
+    _eap,
     _credential_files,
     _references,
     _addresses,

@@ -30,6 +30,7 @@ from ikegw.paths import Address, Endpoint, Path
 from ikegw.policy.connections import ChildPolicy, Connection, DpdAction, StartAction, Unique, for_addresses
 from ikegw.policy.identities import Normal, normal
 from ikegw.ports import (
+    Aaa,
     Acquired,
     Addresses,
     DataPlane,
@@ -38,6 +39,7 @@ from ikegw.ports import (
     MappingChanged,
     Random,
     SoftExpired,
+    Supplicants,
     Transport,
 )
 from ikegw.session import SaName
@@ -65,6 +67,8 @@ class Gateway:
     data_plane: DataPlane
     addresses: Addresses
     authenticator: Authenticator
+    aaa: Aaa
+    supplicants: Supplicants
     admission: Admission
     connections: tuple[Connection, ...]
     publish: Publish
@@ -90,6 +94,8 @@ class Gateway:
             self.data_plane,
             self.addresses,
             self.authenticator,
+            self.aaa,
+            self.supplicants,
             self.publish,
         )
         self._reception = Reception(

@@ -6,7 +6,7 @@ from twisted.internet.interfaces import IReactorTime
 from ikegw.auth.authenticator import Authenticator
 from ikegw.events import Publish
 from ikegw.ike.fragments import Memory
-from ikegw.ports import Addresses, DataPlane, Random, Transport
+from ikegw.ports import Aaa, Addresses, DataPlane, Random, Supplicants, Transport
 
 
 @frozen
@@ -19,6 +19,8 @@ class Surroundings:
     data_plane: DataPlane
     addresses: Addresses
     authenticator: Authenticator
+    aaa: Aaa
+    supplicants: Supplicants
     publish: Publish
     worker: int = 0
     fragments: Memory = field(factory=Memory)

@@ -16,8 +16,8 @@ from ikegw.wire.identification import Identity
 from ikegw.wire.selectors import TrafficSelector
 
 __all__ = [
-    "DYNAMIC", "AuthKind", "ChildPolicy", "Connection", "DpdAction", "Dynamic", "LocalAuth", "RemoteAuth", "Retransmit",
-    "SendCertificate", "StartAction", "Unique", "for_addresses", "for_identities",
+    "DYNAMIC", "AuthKind", "ChildPolicy", "Connection", "DpdAction", "Dynamic", "EapIdentity", "EapMethod", "LocalAuth",
+    "RemoteAuth", "Retransmit", "SendCertificate", "StartAction", "Unique", "for_addresses", "for_identities",
 ]  # fmt: skip
 
 Address = IPv4Address | IPv6Address
@@ -49,6 +49,27 @@ class AuthKind(Enum):
     PSK = "psk"
     PUBKEY = "pubkey"
     EAP = "eap"
+
+
+class EapMethod(Enum):
+    """The EAP methods that we can log in with."""
+
+    TLS = "tls"
+    TTLS = "ttls"
+    MSCHAPV2 = "mschapv2"
+    GTC = "gtc"
+    MD5 = "md5"
+
+
+class EapIdentity(Enum):
+    """Where the name comes from under which a client logs in by EAP.
+
+    AUTO takes IDi when it is a mail address, else asks; ASK always asks; IDI never does.
+    """
+
+    AUTO = "auto"
+    ASK = "ask"
+    IDI = "idi"
 
 
 class StartAction(Enum):
@@ -92,12 +113,15 @@ class SendCertificate(Enum):
 class LocalAuth:
     """How we prove who we are. Without an identity it is what the peer asks us to be, else our address.
 
-    `certificates` are names of files in `certs/`, the end entity's first.
+    `certificates` are names of files in `certs/`, the end entity's first. By EAP we log in as `eap_identity` (empty: as
+    `identity`), with one of `eap_methods`.
     """
 
     kind: AuthKind
     identity: Identity | None = None
     certificates: tuple[str, ...] = ()
+    eap_identity: str = ""
+    eap_methods: tuple[EapMethod, ...] = (EapMethod.TLS, EapMethod.TTLS, EapMethod.MSCHAPV2)
     normal_identity: Normal | None = field(init=False, eq=False, repr=False)
 
     @normal_identity.default
@@ -116,6 +140,7 @@ class RemoteAuth:
     identity: IdentityPattern = ANY
     authorities: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
+    eap_identity: EapIdentity = EapIdentity.AUTO
 
 
 @frozen
@@ -175,7 +200,8 @@ class Connection:
     """An IKE SA as configured, for one peer or for many.
 
     `local_addresses` and `remote_addresses` empty: any. `virtual` are addresses to ask of the peer, 0.0.0.0 or :: for any one.
-    `pools` lend addresses to the peer. `keep_ike` keeps the IKE SA when its first child could not be made (rows I-18, IE-13).
+    `pools` lend addresses to the peer. `aaa` names who says whether its EAP login is good. `keep_ike` keeps the IKE SA when its
+    first child could not be made (rows I-18, IE-13).
     `window` is how many requests of the peer we take at once (RFC 7296 §2.3).
     `tries` is how often an initiator begins anew before it gives up, 0 for ever.
     """
@@ -191,6 +217,7 @@ class Connection:
     remote_port: int = 500
     remote_nat_t_port: int = 4500
     pools: tuple[str, ...] = ()
+    aaa: str = ""
     virtual: tuple[Address, ...] = ()
     nat_traversal: bool = True
     force_encapsulation: bool = False

@@ -23,6 +23,7 @@ from ikegw.paths import Path
 from ikegw.ports import DataPlane
 from ikegw.service.counters import Counters
 from ikegw.service.journal import Journal
+from ikegw.service.logins import NobodyAsks, NobodyLogsIn
 from ikegw.service.preparation import Prepared
 
 
@@ -91,6 +92,8 @@ def assemble(
         plane.plane,
         addresses,
         authenticator,
+        NobodyAsks(),
+        NobodyLogsIn(),
         admission,
         config.connections,
         publish,

@@ -1,8 +1,10 @@
 """A gateway and a road warrior in one world, with a shared key between them: where tests of the spine begin."""
 
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
 
 from ikegw.addresses.pool import Pool
 from ikegw.auth.credentials import Credentials
@@ -11,6 +13,9 @@ from ikegw.gate.limits import Limits
 from ikegw.policy.connections import AuthKind, ChildPolicy, Connection, LocalAuth, RemoteAuth
 from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.policy.selectors import DYNAMIC, from_network
+from ikegw.ports import Aaa, Supplicants
+from ikegw.testing.aaa import FakeAaa
+from ikegw.testing.supplicant import FakeSupplicants
 from ikegw.testing.world import DEFAULT_LIMITS, Host, World
 
 SECRET = b"a shared key that only tests know"
@@ -59,13 +64,15 @@ def make_pair(
     gateway_credentials: Credentials | None = None,
     client_credentials: Credentials | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    aaa: Callable[[IReactorTime], Aaa] = FakeAaa,
+    supplicants: Callable[[IReactorTime], Supplicants] = FakeSupplicants,
 ) -> Pair:
-    """Both ends, with what a test wants different."""
+    """Both ends, with what a test wants different; the gateway asks `aaa`, the client logs in with `supplicants`."""
     world = World()
     ours = gateway_credentials or shared_key("%any")
     theirs = client_credentials or shared_key("%any")
     return Pair(
         world,
-        world.host("192.0.2.1", (gateway,), ours, (POOL,), limits),
-        world.host("192.0.2.2", (client,), theirs),
+        world.host("192.0.2.1", (gateway,), ours, (POOL,), limits, aaa=aaa(world.clock)),
+        world.host("192.0.2.2", (client,), theirs, supplicants=supplicants(world.clock)),
     )

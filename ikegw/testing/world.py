@@ -20,7 +20,9 @@ from ikegw.gate.limits import Limits
 from ikegw.ike.gateway import Gateway
 from ikegw.paths import Address
 from ikegw.policy.connections import Connection
-from ikegw.ports import Random
+from ikegw.ports import Aaa, Random, Supplicants
+from ikegw.testing.aaa import FakeAaa
+from ikegw.testing.supplicant import FakeSupplicants
 from ikegw.testing.wire import Wire, WireTransport, seeded
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -88,9 +90,14 @@ class World:
         limits: Limits = DEFAULT_LIMITS,
         clock: IReactorTime | None = None,
         publish: Publish | None = None,
+        aaa: Aaa | None = None,
+        supplicants: Supplicants | None = None,
         make_plane: Callable[[IReactorTime, Random], MemoryPlane] = MemoryPlane,
     ) -> Host:
-        """A gateway at `address`, started; on a `clock` of its own, and with its events told elsewhere, if wanted so."""
+        """A gateway at `address`, started; on a `clock` of its own, and with its events told elsewhere, if wanted so.
+
+        Without `aaa` no EAP login is good, and without `supplicants` we have no password.
+        """
         self.seed += 1
         random, here, events = seeded(self.seed), ip_address(address), list[Event]()
         clock = clock or self.clock
@@ -102,6 +109,8 @@ class World:
             plane,
             pool,
             Authenticator(credentials, lambda: NOW, at_once),
+            aaa or FakeAaa(clock),
+            supplicants or FakeSupplicants(clock),
             Admission(limits, random, clock.seconds()),
             tuple(connections),
             publish or events.append,

@@ -5,14 +5,25 @@ from typing import Final
 from ikegw.config import kinds
 from ikegw.config.kinds import integer, listed, number, one_of
 from ikegw.config.shape import Key, Table
-from ikegw.policy.connections import AuthKind, DpdAction, SendCertificate, StartAction, Unique
+from ikegw.policy.connections import (
+    AuthKind,
+    DpdAction,
+    EapIdentity,
+    EapMethod,
+    SendCertificate,
+    StartAction,
+    Unique,
+)
 
 LOCAL: Final = Table(
     "local",
     "How we prove who we are.",
     (
         Key(
-            "auth", one_of(AuthKind, AuthKind.EAP), "pubkey", "Shared key (`psk`) or certificate (`pubkey`)."
+            "auth",
+            one_of(AuthKind),
+            "pubkey",
+            "Shared key (`psk`), certificate (`pubkey`), or with name and password, token or the like (`eap`).",
         ),
         Key(
             "id",
@@ -26,6 +37,18 @@ LOCAL: Final = Table(
             [],
             "Our certificate, files in `certs/`; the key is found in `private/` by itself.",
         ),
+        Key(
+            "eap_id",
+            kinds.TEXT,
+            None,
+            "The name under which we log in by EAP; without it, `id`.",
+        ),
+        Key(
+            "eap_methods",
+            listed(one_of(EapMethod)),
+            ["tls", "ttls", "mschapv2"],
+            "The EAP methods that we take part in.",
+        ),
     ),
 )
 
@@ -34,7 +57,10 @@ REMOTE: Final = Table(
     "How the peer must prove who it is.",
     (
         Key(
-            "auth", one_of(AuthKind, AuthKind.EAP), "pubkey", "Shared key (`psk`) or certificate (`pubkey`)."
+            "auth",
+            one_of(AuthKind),
+            "pubkey",
+            "Shared key (`psk`), certificate (`pubkey`), or an EAP login that `aaa` finds good (`eap`).",
         ),
         Key("id", kinds.PATTERN, "%any", "Which identities are welcome."),
         Key(
@@ -48,6 +74,12 @@ REMOTE: Final = Table(
             listed(kinds.FILE_NAME),
             [],
             "The peer's own certificates, files in `certs/`; none: any that an authority signed.",
+        ),
+        Key(
+            "eap_identity",
+            one_of(EapIdentity),
+            "auto",
+            "The name of an EAP login: the peer's identity (`idi`), one asked for (`ask`), or asked unless it is a mail address.",
         ),
     ),
 )
@@ -148,6 +180,12 @@ CONNECTION: Final = Table(
             listed(kinds.POOL_NAME),
             [],
             "Pools that lend the peer its addresses, tried in this order.",
+        ),
+        Key(
+            "aaa",
+            kinds.TEXT,
+            None,
+            "Who says whether an EAP login is good: `local` (this gateway itself), or the name of a RADIUS realm.",
         ),
         Key(
             "vips",
