@@ -65,6 +65,11 @@ class Carrying:
         elif self._carried:
             self._tell_refused("CHILD SA", f"our data plane did not move it: {failure.value}", by_peer=False)
 
+    def send_now(self) -> None:
+        """Be on standby no longer: what it replaces is gone."""
+        activated = self.sa.surroundings.data_plane.activate(self.tunnel.inbound_spi)
+        activated.addErrback(self._not_done)
+
     def stop_carrying(self) -> None:
         """Row K-05."""
         if self._carried:
@@ -77,7 +82,7 @@ class Carrying:
         told = self.sa.children.pop(spi, None) is not None
         successor = self.successor
         if successor is not None and successor._carried:
-            plane.activate(successor.tunnel.inbound_spi).addErrback(self._not_done)
+            successor.send_now()
         lingering = self.sa.has_keys and successor is not None
         removed = plane.remove(spi, LINGER_SECONDS if lingering else 0.0).addErrback(self._not_done)
         if told:

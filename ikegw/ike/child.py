@@ -113,6 +113,8 @@ class ChildSa(Carrying):
         self.successor = successor
         if self.state != "SA_REKEY_WAIT":  # else our own answer decides which one survives
             self._tell_rekeyed(successor)
+        if not self._carried:  # removed while the data plane made the other, which waited for that to send
+            successor.send_now()
         if self.state not in (
             "SA_REMOVE",
             "SA_DEAD",

@@ -304,7 +304,7 @@ class Gateway:
         self._meet(sa)
         if not sa.initiator and sa.connection.unique not in (Unique.NEVER, Unique.KEEP):
             for other in self._others_of_its_peer(sa):
-                other.phase.told_to_end(f"replaced by {sa.name}, of the same identity")
+                other.give_way_to(sa)
 
     def _others_of_its_peer(self, sa: IkeSa) -> list[IkeSa]:
         known = self._by_peer.get(_peer_key(sa), ())

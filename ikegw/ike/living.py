@@ -189,6 +189,10 @@ class Living:
         """Row K-10."""
         self.succession.yield_to_peers_rekey()
 
+    def take_rival(self) -> None:
+        """Row K-16."""
+        self.succession.take_rival()
+
     def retry_rekey(self) -> None:
         """Row Q-05."""
         self.succession.retry_rekey()

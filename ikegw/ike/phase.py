@@ -63,6 +63,9 @@ class EstablishedPhase(Phase, Protocol):
     def create_child(self, policy: ChildPolicy) -> "ChildSa":
         """MSG_CHILD_CREATE (row C-02)."""
 
+    def take_rival(self) -> None:
+        """Row K-16: what the peer's rekeying made takes over, though we are rekeying too."""
+
     def update(self) -> None:
         """MSG_IKE_UPDATE: MOBIKE has something to ask."""
 

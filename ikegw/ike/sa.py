@@ -27,6 +27,9 @@ from ikegw.session import SaName
 from ikegw.wire.identification import Identity
 from ikegw.wire.selectors import TrafficSelector
 
+GIVE_WAY_SECONDS = 10.0
+"""How long a peer that authenticated anew may take to move its traffic and to delete the old IKE SA itself."""
+
 
 @define(eq=False)
 class IkeSa(Conversation):
@@ -63,6 +66,9 @@ class IkeSa(Conversation):
 
     takes_no_more_children: bool = field(default=False, init=False)
     """Did the peer say NO_ADDITIONAL_SAS (row C-08)? Then we ask for none in this IKE SA again."""
+
+    giving_way: str = field(default="", init=False)
+    """Why it ends before long, if its peer has a newer one."""
 
     peer_lost: bool = field(default=False, init=False)
     peer_closed: bool = field(default=False, init=False)
@@ -142,6 +148,9 @@ class IkeSa(Conversation):
         for child in (*self.children.values(), *self.asking_children):
             child.sa = self
         self.lease, old.lease = old.lease, None
+        self.giving_way = old.giving_way
+        if self.giving_way:
+            self._give_way_soon()
         self.up_since = old.up_since
         if old.moved_at > self.moved_at:
             self.path, self.moved_at = old.path, old.moved_at
@@ -235,6 +244,21 @@ class IkeSa(Conversation):
     def _keep_alive(self) -> None:
         self.surroundings.transport.keepalive(self.path)
         self.start_keepalives()
+
+    def give_way_to(self, newer: "IkeSa") -> None:
+        """The same peer has another IKE SA, and is to have only one (`unique`).
+
+        From the same address it may only authenticate anew, make before break (RFC 7296 §2.8.3): it makes all its children in the
+        new IKE SA before it deletes the old one itself. Ended at once, their traffic would be lost.
+        """
+        self.giving_way = f"replaced by {newer.name}, of the same identity"
+        if self.path.remote.address == newer.path.remote.address:
+            self._give_way_soon()
+        else:
+            self.phase.told_to_end(self.giving_way)
+
+    def _give_way_soon(self) -> None:
+        self.arm("give way", GIVE_WAY_SECONDS, lambda: self.phase.told_to_end(self.giving_way))
 
     def broke(self, failure: Failure) -> None:
         """A fault of ours while working for this IKE SA: it ends, everyone else goes on."""

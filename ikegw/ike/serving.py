@@ -27,10 +27,13 @@ MAX_CHILDREN = 32
 
 def serve(living: "Living", message: Message) -> None:
     """Rows P-01 … P-07, P-09."""
-    if message.header.exchange is ExchangeType.CREATE_CHILD_SA:
+    sa, deletes = living.sa, message.every(Delete)
+    creates = message.header.exchange is ExchangeType.CREATE_CHILD_SA
+    if sa.awaits is not None and (creates or any(delete.protocol is ProtocolId.ESP for delete in deletes)):
+        sa.awaits.established.take_rival()
+    if creates:
         _create(living, message)
         return
-    sa, deletes = living.sa, message.every(Delete)
     if any(delete.protocol is ProtocolId.IKE for delete in deletes):
         sa.respond(message.header, ())
         living.succession.take_rival()

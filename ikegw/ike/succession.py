@@ -64,7 +64,7 @@ class Succession:
     def _judge(self, made: IkeMade) -> None:
         self._made = made
         rival = self.rival
-        if rival is not None and redundant(made.nonces, rival.nonces):
+        if self.sa.successor is not None or (rival is not None and redundant(made.nonces, rival.nonces)):
             self.living.machine.rekey_redundant()
         else:
             self.living.machine.rekeyed()
@@ -80,9 +80,7 @@ class Succession:
 
     def yield_to_peers_rekey(self) -> None:
         """Row K-10: the peer's survives; what ours made, if it did, we delete."""
-        rival = self.rival
-        if rival is not None:
-            self.living.give_all_to(rival.sa)
+        self.take_rival()
         if self._made is not None:
             self._made.sa.successor = self.sa.successor
             self._made.sa.phase.told_to_end("redundant: both ends rekeyed at once")
@@ -97,7 +95,7 @@ class Succession:
             _expect_end(self.sa, "rekeyed")
 
     def take_rival(self) -> None:
-        """Row K-16: the peer deletes the old IKE SA and has not noticed that we rekey it too."""
+        """Row K-16: the peer deletes the old IKE SA, or goes on with its new one, and has not noticed that we rekey it too."""
         rival = self.rival
         if rival is not None and self.sa.successor is None:
             self.living.give_all_to(rival.sa)

@@ -14,9 +14,11 @@ from ikegw.policy.proposals import parse_offer
 from ikegw.ports import TunnelSa
 from ikegw.testing.pair import CLIENT, GATEWAY, Pair, make_pair
 from ikegw.testing.traffic import Flow
+from ikegw.testing.wire import Datagram, pass_on
 from ikegw.testing.world import Host
+from ikegw.wire.message import decode_header
 from ikegw.wire.notify import Notify
-from ikegw.wire.registry import NotifyType
+from ikegw.wire.registry import ExchangeType, NotifyType
 
 
 def connected(gateway=GATEWAY, client=CLIENT) -> Pair:
@@ -376,6 +378,20 @@ def test_C_30_a_child_removed_while_its_successor_is_installed(side, monkeypatch
     in_agreement(pair)
 
 
+def test_K_05_the_child_that_the_peer_rekeys_is_closed_by_us_while_its_successor_is_installed(monkeypatch):
+    """The successor waited for the old child to hand over the sending, which was gone already, and sent nothing for ever."""
+    pair = connected()
+    slow(pair.gateway, monkeypatch)
+    rekey_child(pair.client)
+    pair.world.run(0.05, 0.01)
+    child_of(pair.gateway).remove("its hard limit was reached")
+    pair.world.run(1.0, 0.01)
+    flow = Flow(pair)
+    flow.run(0.5)
+    assert flow.lost == 0
+    in_agreement(pair)
+
+
 def test_K_09_the_peer_s_redundant_child_is_not_rekeyed_and_not_kept_for_ever():
     """It lived on as if it were a tunnel of its own, unless the peer deleted it."""
     pair = connected()
@@ -546,6 +562,38 @@ def test_one_rekeys_and_one_datagram_is_lost(side, start, lost):
     flow.run(20.0, every=0.05)
     in_agreement(pair)
     assert flow.lost == 0
+
+
+def test_K_16_the_peer_goes_on_with_its_new_ike_sa_before_it_deletes_the_old_one():
+    """
+    Client: CREATE_CHILD_SA { SA, Ni, KEi } --> lost, again and again; <-- the gateway's own, answered.
+    <-- CREATE_CHILD_SA { N(REKEY_SA), … } over the new IKE SA, which overtakes <-- INFORMATIONAL { D(IKE) }
+    The children still stood with the old one, so the client knew of none: CHILD_SA_NOT_FOUND, and each end had another pair.
+    """
+    pair = connected()
+    old = sa_of(pair.client)
+
+    def tap(datagram: Datagram) -> list[Datagram]:
+        header = decode_header(datagram.octets)[0]
+        of_old = (
+            header.initiator_spi == old.spi_initiator and datagram.path.local.address == pair.client.address
+        )
+        rekeys = header.exchange is ExchangeType.CREATE_CHILD_SA and not header.is_response
+        deletes = header.exchange is ExchangeType.INFORMATIONAL and header.initiator_spi == old.spi_initiator
+        return [] if (of_old and rekeys) or deletes else [datagram]
+
+    pair.world.wire.tap = tap
+    pair.client.gateway.rekey(old.number)
+    pair.gateway.gateway.rekey(sa_of(pair.gateway).number)
+    pair.world.run(0.1, 0.01)
+    assert old.state == "SM_REKEY_WAIT"
+    rekey_child(pair.gateway)
+    pair.world.run(0.1, 0.01)
+    assert child_of(pair.client).tunnel.outbound_spi == child_of(pair.gateway).tunnel.inbound_spi
+    pair.world.wire.tap = pass_on
+    pair.world.run(60.0, 0.1)
+    in_agreement(pair)
+    assert len(pair.client.heard(ChildRekeyed)) == len(pair.gateway.heard(ChildRekeyed)) == 1
 
 
 def test_no_doubles_in_the_queue():

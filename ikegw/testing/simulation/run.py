@@ -180,7 +180,7 @@ class Simulation:
                 source = lent_address(client)
                 if source is not None:
                     client.send(source, "10.1.0.9", 0)
-        self.town.world.clock.advance(FLOW_EVERY + 2 * self.plan.faults.latency)
+        self.pass_time(2 * STEP)  # it may be asked there first whether it is who speaks
 
     def _send_both_ways(self, client: Party, sent: dict[int, tuple[str, str]]) -> None:
         gateway, now = self.town.gateway, self.town.world.clock.seconds()
@@ -233,8 +233,8 @@ class Simulation:
 
 
 def lent_address(client: Party) -> str | None:
-    """The address that it has within the tunnel, if it has one."""
-    return next((str(one) for sa in client.host.plane.installed for one in sa.virtual), None)
+    """The address that it has within the tunnel, if it has one: the newest, for that of a former login lingers."""
+    return next((str(one) for sa in reversed(client.host.plane.installed) for one in sa.virtual), None)
 
 
 def logs_in(client: Party) -> bool:
