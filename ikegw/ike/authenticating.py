@@ -11,6 +11,7 @@ from ikegw.ike.negotiation import asked_of_us, selector_payloads, tunnel
 from ikegw.ike.opening import Opening
 from ikegw.ike.roaming import agree, announcement
 from ikegw.ike.sa import IkeSa
+from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.initiator import Initiator
 from ikegw.policy.connections import ChildPolicy
 from ikegw.policy.identities import display
@@ -166,7 +167,7 @@ class Authenticating:
         chosen = accepted_esp(policy.proposals, message.need(SecurityAssociation), with_group=False)
         configuration = message.one(Configuration)
         if configuration is not None and configuration.type is ConfigType.REPLY and sa.connection.virtual:
-            sa.lease = granted(configuration)
+            sa.tenancy = Tenancy(granted(configuration))
         if chosen is None:
             self._unusable("the peer's ESP proposal is not one choice out of ours")
         elif not within(ours, self._local_selectors) or not within(theirs, self._remote_selectors):

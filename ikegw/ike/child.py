@@ -21,6 +21,7 @@ from ikegw.ike.child_asking import (
 )
 from ikegw.ike.collision import redundant
 from ikegw.ike.negotiation import tunnel
+from ikegw.ike.slot import FOR_CHILDREN
 from ikegw.machines.child import Child, ChildMachine
 from ikegw.machines.tracing import state_of, trace
 from ikegw.ports import DataPlaneError
@@ -173,7 +174,7 @@ class ChildSa(Carrying):
         sa = self.sa
 
         def reserved(spi: bytes) -> None:
-            if sa.state != "SM_MATURE":  # told to end meanwhile, which the child will hear
+            if sa.state not in FOR_CHILDREN:  # told to end meanwhile, which the child will hear
                 sa.surroundings.data_plane.release_spi(spi)
                 return
             local, remote = self.sa.selectors_for(self)

@@ -11,7 +11,8 @@ from ipaddress import (
     ip_address,
 )
 
-from ikegw.paths import Address
+from ikegw.paths import Address, Path
+from ikegw.policy.connections import Connection
 from ikegw.policy.selectors import networks_of
 from ikegw.ports import AddressRequest, Lease
 from ikegw.wire.configuration import ConfigAttribute, Configuration
@@ -22,17 +23,18 @@ from ikegw.wire.selectors import TrafficSelector
 
 
 def wanted_by(
-    request: Configuration, connection: str, identity: Identity, pools: tuple[str, ...]
+    request: Configuration, connection: Connection, identity: Identity, path: Path
 ) -> AddressRequest:
     """What a CFG_REQUEST asks of the address providers. Attributes that we do not know are passed over."""
     kinds = {attribute.type for attribute in request.attributes}
     return AddressRequest(
-        connection,
+        connection.name,
         identity,
-        pools,
+        connection.pools,
         wants_ip4=Kind.INTERNAL_IP4_ADDRESS in kinds,
         wants_ip6=Kind.INTERNAL_IP6_ADDRESS in kinds,
         requested=tuple(_addresses(request)),
+        path=path,
     )
 
 

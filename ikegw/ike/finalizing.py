@@ -17,8 +17,9 @@ from ikegw.ike.negotiation import Agreed, NoChild, agree, selector_payloads, tun
 from ikegw.ike.opening import Opening
 from ikegw.ike.roaming import agree as agree_to_move
 from ikegw.ike.sa import IkeSa
+from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.responder import Responder
-from ikegw.ports import DataPlaneError, Lease, NoAddress
+from ikegw.ports import AddressRequest, DataPlaneError, Lease, NoAddress
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.certificate import Certificate, CertificateRequest
 from ikegw.wire.configuration import Configuration
@@ -131,35 +132,50 @@ class Finalizing:
         return configuration
 
     def _configure(self) -> None:
+        """Lend addresses; a client that comes back takes its own with it from the session that ends for this one."""
         sa, asked = self.sa, self._asked
-        if self.message.notify(NotifyType.INITIAL_CONTACT) is not None:
-            sa.table.initial_contact(sa)  # first, for the address that it had is to be its own again
-        if asked is None:
+        request = None if asked is None else wanted_by(asked, sa.connection, self.identity, sa.path)
+        anew = self.message.notify(NotifyType.INITIAL_CONTACT) is not None
+        own = None if request is None else sa.table.tenancy_of_its_peer(sa, request, anew=anew)
+        if own is not None:
+            self._hold(own.join())
+        if anew:
+            sa.table.initial_contact(sa)
+        if request is None or own is not None or not (request.wants_ip4 or request.wants_ip6):
             self.go_on()
-            return
-        request = wanted_by(asked, sa.connection.name, self.identity, sa.connection.pools)
-        if not (request.wants_ip4 or request.wants_ip6):
-            self.go_on()
-            return
+        else:
+            self._lease(request)
+
+    def _lease(self, request: AddressRequest) -> None:
+        sa = self.sa
         leasing = sa.surroundings.addresses.lease(request)
         if leasing.called:
-            sa.wait_for(leasing, self._leased, NoAddress, self._not_leased)
+            sa.wait_for(leasing, lambda lease: self._leased(request, lease), NoAddress, self._not_leased)
         else:
             self.machine.configuration_awaited()
             leasing.addTimeout(CONFIGURATION_SECONDS, sa.surroundings.clock)
-            sa.wait_for(leasing, self._leased_late, (NoAddress, defer.TimeoutError), self._not_leased_late)
+            sa.wait_for(
+                leasing,
+                lambda lease: self._leased_late(request, lease),
+                (NoAddress, defer.TimeoutError),
+                self._not_leased_late,
+                self._leased_to_nobody,
+            )
 
-    def _leased(self, lease: Lease) -> None:
-        self._hold(lease)
+    def _leased(self, request: AddressRequest, lease: Lease) -> None:
+        self._hold(Tenancy.begin(lease, request, self.sa.surroundings.clock.seconds()))
         self.go_on()
 
-    def _leased_late(self, lease: Lease) -> None:
-        self._hold(lease)
+    def _leased_late(self, request: AddressRequest, lease: Lease) -> None:
+        self._hold(Tenancy.begin(lease, request, self.sa.surroundings.clock.seconds()))
         self.machine.configured()
 
-    def _hold(self, lease: Lease) -> None:
-        sa = self.sa
-        sa.lease = lease
+    def _leased_to_nobody(self, lease: Lease) -> None:
+        self.sa.surroundings.addresses.release(lease).addErrback(self.sa.not_released)
+
+    def _hold(self, tenancy: Tenancy) -> None:
+        sa, lease = self.sa, tenancy.lease
+        sa.tenancy = tenancy
         addresses = tuple(address for address in (lease.ip4, lease.ip6) if address is not None)
         sa.surroundings.publish(AddressLeased(sa.name, self.identity, addresses))
 

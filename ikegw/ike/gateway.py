@@ -25,6 +25,7 @@ from ikegw.ike.roaming import follow_esp
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.slot import Intent
 from ikegw.ike.surroundings import Surroundings
+from ikegw.ike.tenancy import Tenancy
 from ikegw.ike.window import Datagrams
 from ikegw.paths import Address, Endpoint, Path
 from ikegw.policy.connections import ChildPolicy, Connection, DpdAction, StartAction, Unique, for_addresses
@@ -33,6 +34,7 @@ from ikegw.ports import (
     Aaa,
     Acquired,
     Addresses,
+    AddressRequest,
     DataPlane,
     DataPlaneEvent,
     HardExpired,
@@ -297,6 +299,13 @@ class Gateway:
             for other in self._others_of_its_peer(sa):
                 other.ending = other.ending or f"the peer began anew as {sa.name} (INITIAL_CONTACT)"
                 other.end()
+
+    def tenancy_of_its_peer(self, sa: IkeSa, request: AddressRequest, *, anew: bool) -> Tenancy | None:
+        """See `Table`."""
+        ending = sa.connection.unique is Unique.REPLACE or (anew and sa.connection.unique is not Unique.NEVER)
+        tenancies = [other.tenancy for other in self._others_of_its_peer(sa)] if ending else []
+        suiting = [one for one in tenancies if one is not None and one.suits(request)]
+        return suiting[-1] if suiting else None
 
     def established(self, sa: IkeSa) -> None:
         """See `Table`."""

@@ -26,7 +26,7 @@ DOUBT_SECONDS = 10.0
 SHORTEST_LIFETIME = 10
 """Seconds that a peer is given at least to authenticate anew."""
 
-_TIMERS = ("dpd", "rekey", "over", "reauth")
+_TIMERS = ("dpd", "rekey", "over", "reauth", "lease")
 
 
 @define(eq=False)
@@ -57,6 +57,7 @@ class Lifetimes:
         elif connection.reauth_seconds:
             self._reauth_at = sa.surroundings.clock.seconds() + self._jittered(connection.reauth_seconds)
         self._start_reauth()
+        self.start_renewal()
 
     def stop(self) -> None:
         """Stop all."""
@@ -69,6 +70,15 @@ class Lifetimes:
     def _jittered(self, seconds: float) -> float:
         spread = int.from_bytes(self.sa.surroundings.random(2), "big") / 65535
         return seconds - spread * self.sa.connection.jitter_of(seconds)
+
+    # ------------------------------------------------------------ the lease (row Q-20)
+
+    def start_renewal(self) -> None:
+        """T1 of the lease, if it has an end. One that is overdue, since the IKE SA was rekeyed meanwhile, is renewed soon."""
+        tenancy = self.sa.tenancy
+        if tenancy is not None and tenancy.renew_at is not None:
+            left = tenancy.renew_at - self.sa.surroundings.clock.seconds()
+            self._arm("lease", max(left, SOONEST), lambda: self.post(Intent.LEASE_RENEW))
 
     # ------------------------------------------------------------ liveness (row Q-08)
 

@@ -8,9 +8,10 @@ from attrs import define, field
 from ikegw.events import IkeRekeyed, IkeUp
 from ikegw.ike.child import ChildSa
 from ikegw.ike.lifetimes import Lifetimes
+from ikegw.ike.renewal import Renewal
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.serving import serve
-from ikegw.ike.slot import Answered, Intent, Slot
+from ikegw.ike.slot import FOR_CHILDREN, Answered, Intent, Slot
 from ikegw.ike.succession import GUARD_SECONDS, Succession
 from ikegw.machines.mature import SM_TERMINATE, Mature, MatureMachine
 from ikegw.policy.connections import ChildPolicy
@@ -35,11 +36,13 @@ class Living:
     lifetimes: Lifetimes = field(init=False, repr=False)
     slot: Slot = field(init=False, repr=False)
     succession: Succession = field(init=False, repr=False)
+    renewal: Renewal = field(init=False, repr=False)
     _reauthenticating: bool = field(default=False, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.slot = Slot(self._may, self._let)
         self.succession = Succession(self)
+        self.renewal = Renewal(self)
         self.lifetimes = Lifetimes(self.sa, self.slot.post, self.told_to_end)
 
     # ------------------------------------------------------------ ways in
@@ -101,13 +104,14 @@ class Living:
     # ------------------------------------------------------------ the slot
 
     def _may(self, waiting: Intent | ChildSa) -> bool:
-        """§5: what may act now. A DELETE of a child goes in any living state, all else only in SM_MATURE."""
+        """§5: what may act now. A DELETE of a child goes in any living state, all else only where the slot is free."""
         if isinstance(waiting, ChildSa) and waiting.state == "SA_REMOVE":
             return self.sa.state not in ("SM_DYING", "SM_DEAD", "SM_TERMINATE", "SM_REKEY")
         if waiting is Intent.UPDATE:
             # Also of an IKE SA that is replaced: its peer may not know the new one yet.
             return self.sa.state == "SM_MATURE"
-        if self.sa.state != "SM_MATURE" or self.sa.successor is not None or self.succession.rival is not None:
+        free = FOR_CHILDREN if isinstance(waiting, ChildSa) else ("SM_MATURE",)
+        if self.sa.state not in free or self.sa.successor is not None or self.succession.rival is not None:
             return False
         if waiting is Intent.REKEY:
             return not self.children_under_way
@@ -139,7 +143,7 @@ class Living:
         """Is a child of ours in SA_CREATE_WAIT, SA_REKEY_WAIT or SA_REMOVE (rows Q-01, K-07)?"""
         children = (*self.sa.children.values(), *self.sa.asking_children)
         return any(child.state in UNDER_WAY for child in children) or (
-            self.slot.held and self.sa.state == "SM_MATURE"
+            self.slot.held and self.sa.state in FOR_CHILDREN
         )
 
     def await_slot(self, child: ChildSa) -> None:
@@ -208,6 +212,9 @@ class Living:
         if sa.state == "SM_UPDATE_WAIT":
             waiting.append(Intent.UPDATE)  # the peer may delete the old one unanswered
         sa.successor = new
+        if sa.state == "SM_LEASE_RENEW":
+            self.renewal.give_up()
+            self.machine.lease_left_to_heir()
         new.take_over(sa)
         new.surroundings.publish(
             IkeRekeyed(new.name, str(new.channel.suite), new.spi_initiator, new.spi_responder)
@@ -219,7 +226,10 @@ class Living:
         heir._reauthenticating = self._reauthenticating
         heir.lifetimes.start(self.lifetimes)
         for each in waiting:
-            if each is not Intent.REKEY:
+            if each not in (
+                Intent.REKEY,
+                Intent.LEASE_RENEW,
+            ):  # the timers of the heir say when these are due
                 heir.slot.post(each)
 
     # ------------------------------------------------------------ liveness, CRLs, re-authentication, the lease
@@ -296,8 +306,8 @@ class Living:
         self.lifetimes.tell_lifetime()
 
     def renew_lease(self) -> None:
-        """Row Q-20: a lease of a pool has no end, so it is always renewed."""
-        self.machine.lease_renewed()
+        """Row Q-20."""
+        self.renewal.begin()
 
     # ------------------------------------------------------------ the peer's requests
 

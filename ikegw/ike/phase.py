@@ -9,6 +9,7 @@ from ikegw.ike.channel import Channel
 from ikegw.ike.slot import Answered
 from ikegw.ike.window import Datagrams
 from ikegw.policy.connections import ChildPolicy
+from ikegw.ports import AddressRequest
 from ikegw.session import SaName
 from ikegw.wire.errors import ParseError
 from ikegw.wire.message import Header, Message, Payload
@@ -17,6 +18,7 @@ from ikegw.wire.registry import ExchangeType
 if TYPE_CHECKING:
     from ikegw.ike.child import ChildSa
     from ikegw.ike.sa import IkeSa
+    from ikegw.ike.tenancy import Tenancy
 
 
 class Phase(Protocol):
@@ -75,6 +77,12 @@ class Table(Protocol):
 
     def initial_contact(self, sa: "IkeSa") -> None:
         """Its peer is authentic and says that it has no other: those that we know end, unheard, and give back what was lent."""
+
+    def tenancy_of_its_peer(self, sa: "IkeSa", request: AddressRequest, *, anew: bool) -> "Tenancy | None":
+        """What was lent to the session of its peer that ends for this one, if that is what it asks for.
+
+        `anew`: the peer says INITIAL_CONTACT.
+        """
 
     def established(self, sa: "IkeSa") -> None:
         """It is mature."""

@@ -17,6 +17,7 @@ from ikegw.ike.configuration import addresses_of
 from ikegw.ike.conversation import Conversation
 from ikegw.ike.phase import EstablishedPhase, Phase, Table
 from ikegw.ike.roaming import Roaming, follow_mapping
+from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.tracing import trace
 from ikegw.paths import Address, Endpoint, Path
 from ikegw.policy.connections import Connection
@@ -44,7 +45,9 @@ class IkeSa(Conversation):
     deleted_early: set[bytes] = field(factory=set, init=False, repr=False)
     """The peer's SPIs of children that it deleted before its answer came which would have named them."""
 
-    lease: Lease | None = field(default=None, init=False)
+    tenancy: Tenancy | None = field(default=None, init=False)
+    """The addresses that were lent to the peer, or to us."""
+
     local_identity: Identity = field(init=False)
     remote_identity: Identity | None = field(default=None, init=False)
     method: str = field(default="", init=False)
@@ -91,6 +94,11 @@ class IkeSa(Conversation):
         """Be of another connection from now on, which its name tells."""
         self.connection = connection
         self.name = SaName(connection.name, self.number)
+
+    @property
+    def lease(self) -> Lease | None:
+        """The addresses and parameters that were lent to the peer, or to us."""
+        return None if self.tenancy is None else self.tenancy.lease
 
     @property
     def own_spi(self) -> bytes:
@@ -147,7 +155,7 @@ class IkeSa(Conversation):
         self.asking_children, old.asking_children = old.asking_children, {}
         for child in (*self.children.values(), *self.asking_children):
             child.sa = self
-        self.lease, old.lease = old.lease, None
+        self.tenancy, old.tenancy = old.tenancy, None
         self.giving_way = old.giving_way
         if self.giving_way:
             self._give_way_soon()
@@ -276,7 +284,7 @@ class IkeSa(Conversation):
         self.wait_no_more()
         for child in dict.fromkeys((*self.children.values(), *self.asking_children)):
             child.ike_sa_gone(self.ending)
-        self._release()
+        self._release_lease()
         self.table.forget(
             self, self.answering.answer_to(self.answering.expected - 1) if self.has_keys else ()
         )
@@ -286,13 +294,26 @@ class IkeSa(Conversation):
             self.surroundings.publish(IkeDown(self.name, self.path, self.remote_identity, self.ending, up))
         self.ended.callback(None)
 
-    def _release(self) -> None:
-        lease, self.lease = self.lease, None
-        if lease is None or self.initiator_of_session:
+    def _release_lease(self) -> None:
+        tenancy, self.tenancy = self.tenancy, None
+        if tenancy is None or self.initiator_of_session:
             return
+        if tenancy.leave():
+            self.surroundings.addresses.release(tenancy.lease).addErrback(self.not_released)
+        self._tell_released(tenancy.lease)
+
+    def lose_lease(self) -> None:
+        """Row Q-23: its provider lends it no more. No packet may use its addresses, so its CHILD SAs end before all else."""
+        tenancy, self.tenancy = self.tenancy, None
+        for child in dict.fromkeys((*self.children.values(), *self.asking_children)):
+            child.ike_sa_gone(self.ending)
+        if tenancy is not None:
+            self._tell_released(tenancy.lease)
+
+    def _tell_released(self, lease: Lease) -> None:
         addresses = tuple(address for address in (lease.ip4, lease.ip6) if address is not None)
-        self.surroundings.addresses.release(lease).addErrback(self._not_released)
         self.surroundings.publish(AddressReleased(self.name, addresses))
 
-    def _not_released(self, failure: Failure) -> None:
+    def not_released(self, failure: Failure) -> None:
+        """A provider failed to take a lease back."""
         self._log.failure("{name}: its address could not be given back", failure, name=str(self.name))

@@ -25,6 +25,9 @@ class Intent(Enum):
 
 Answered = Callable[[Message], None]
 
+FOR_CHILDREN = ("SM_MATURE", "SM_LEASE_RENEW")
+"""Where a CHILD SA of ours may ask: a provider that takes its time must not keep it from its keys."""
+
 
 @define(eq=False)
 class Slot:

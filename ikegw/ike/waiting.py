@@ -48,15 +48,18 @@ class Waiting:
         done: Callable[[T], None],
         expected: type[E] | tuple[type[E], ...],
         failed: Callable[[E], None],
+        unwanted: Callable[[T], object] | None = None,
     ) -> None:
         """Go on with `done` when `waited` fires, or with `failed` if it fails as `expected`; other failures are our own fault.
 
-        If the IKE SA ends before, `waited` is cancelled and neither is called.
+        If the IKE SA ends before, `waited` is cancelled and neither is called; what comes all the same goes to `unwanted`.
         """
         self._waiting.add(waited)
 
         def settled(result: Any) -> None:
             if waited not in self._waiting:
+                if unwanted is not None and not isinstance(result, Failure):
+                    unwanted(result)
                 return
             self._waiting.discard(waited)
             if not isinstance(result, Failure):
@@ -67,6 +70,12 @@ class Waiting:
                 self.broke(result)
 
         waited.addBoth(settled).addErrback(self.broke)
+
+    def give_up(self, waited: Deferred[Any]) -> None:
+        """Wait for this one no more: it is cancelled, and whatever comes of it is not heard."""
+        if waited in self._waiting:
+            self._waiting.discard(waited)
+            waited.cancel()
 
     def wait_no_more(self) -> None:
         """Stop every timer, cancel every Deferred."""

@@ -134,6 +134,9 @@ class Mature(Protocol):
     def lease_renewed(self) -> None:
         """CFG_DONE with the same address."""
 
+    def lease_left_to_heir(self) -> None:
+        """The peer rekeyed the IKE SA meanwhile: the lease is the new one's to renew."""
+
     def lease_lost(self) -> None:
         """CFG_FAILED, or another address."""
 
@@ -333,6 +336,11 @@ def _lease_renew(machine: Mature, driver: Driver) -> None:
 def _lease_renewed(machine: Mature, driver: Driver) -> None:
     """Q-22: same address, new times."""
     driver.idle()
+
+
+@SM_LEASE_RENEW.upon(Mature.lease_left_to_heir).to(SM_MATURE)
+def _lease_left_to_heir(machine: Mature, driver: Driver) -> None:
+    """P-07, Q-20: the IKE SA that takes over asks anew."""
 
 
 @SM_LEASE_RENEW.upon(Mature.lease_lost).to(SM_TERMINATE)

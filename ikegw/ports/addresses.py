@@ -57,11 +57,17 @@ class Addresses(Protocol):
     """A configuration provider."""
 
     def lease(self, request: AddressRequest) -> Deferred[Lease]:
-        """Obtain addresses; errback with NoAddress. A provider that need not wait gives a Deferred that has fired."""
+        """Obtain addresses; errback with NoAddress. A provider that need not wait gives a Deferred that has fired.
+
+        Cancelled: nothing stays lent, also not what a server sends later.
+        """
         ...
 
     def renew(self, lease: Lease) -> Deferred[Lease]:
-        """Row Q-20: the same addresses with new times. NoAddress: they may no longer be used (row Q-23), nor need be released."""
+        """Row Q-20: the same addresses with new times. NoAddress: they may no longer be used (row Q-23), nor need be released.
+
+        Cancelled: the lease that was given stands, to be renewed again or released.
+        """
         ...
 
     def release(self, lease: Lease) -> Deferred[None]:

@@ -16,7 +16,7 @@ from ikegw.policy.selectors import DYNAMIC, from_network
 from ikegw.ports import Aaa, Supplicants
 from ikegw.testing.aaa import FakeAaa
 from ikegw.testing.supplicant import FakeSupplicants
-from ikegw.testing.world import DEFAULT_LIMITS, Host, World
+from ikegw.testing.world import DEFAULT_LIMITS, Host, MakeAddresses, World, at_once_from_pool
 
 SECRET = b"a shared key that only tests know"
 LAN = IPv4Network("10.1.0.0/24")
@@ -66,6 +66,7 @@ def make_pair(
     limits: Limits = DEFAULT_LIMITS,
     aaa: Callable[[IReactorTime], Aaa] = FakeAaa,
     supplicants: Callable[[IReactorTime], Supplicants] = FakeSupplicants,
+    addresses: MakeAddresses = at_once_from_pool,
 ) -> Pair:
     """Both ends, with what a test wants different; the gateway asks `aaa`, the client logs in with `supplicants`."""
     world = World()
@@ -73,6 +74,8 @@ def make_pair(
     theirs = client_credentials or shared_key("%any")
     return Pair(
         world,
-        world.host("192.0.2.1", (gateway,), ours, (POOL,), limits, aaa=aaa(world.clock)),
+        world.host(
+            "192.0.2.1", (gateway,), ours, (POOL,), limits, aaa=aaa(world.clock), make_addresses=addresses
+        ),
         world.host("192.0.2.2", (client,), theirs, supplicants=supplicants(world.clock)),
     )

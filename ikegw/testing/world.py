@@ -20,7 +20,7 @@ from ikegw.gate.limits import Limits
 from ikegw.ike.gateway import Gateway
 from ikegw.paths import Address
 from ikegw.policy.connections import Connection
-from ikegw.ports import Aaa, Random, Supplicants
+from ikegw.ports import Aaa, Addresses, Random, Supplicants
 from ikegw.testing.aaa import FakeAaa
 from ikegw.testing.supplicant import FakeSupplicants
 from ikegw.testing.wire import Wire, WireTransport, seeded
@@ -35,6 +35,15 @@ DEFAULT_LIMITS = Limits()
 def at_once(function: Callable[[], Any]) -> Deferred[Any]:
     """Run what would go to a thread, here and now."""
     return maybeDeferred(function)
+
+
+MakeAddresses = Callable[[IReactorTime, PoolAddresses], Addresses]
+"""Made of the gateway's clock and what its pools are: whom it asks for addresses."""
+
+
+def at_once_from_pool(clock: IReactorTime, pool: PoolAddresses) -> Addresses:
+    """The pools themselves."""
+    return pool
 
 
 E = TypeVar("E")
@@ -93,6 +102,7 @@ class World:
         aaa: Aaa | None = None,
         supplicants: Supplicants | None = None,
         make_plane: Callable[[IReactorTime, Random], MemoryPlane] = MemoryPlane,
+        make_addresses: MakeAddresses = at_once_from_pool,
     ) -> Host:
         """A gateway at `address`, started; on a `clock` of its own, and with its events told elsewhere, if wanted so.
 
@@ -107,7 +117,7 @@ class World:
             random,
             WireTransport(self.wire, here),
             plane,
-            pool,
+            make_addresses(clock, pool),
             Authenticator(credentials, lambda: NOW, at_once),
             aaa or FakeAaa(clock),
             supplicants or FakeSupplicants(clock),

@@ -97,6 +97,7 @@ MATURE = {
     **dict.fromkeys(("crl_updated", "crl_update_failed", "revoked"), ("SM_CRL_UPDATE", ANSWER)),
     **dict.fromkeys(("reauthenticated", "reauth_failed"), ("SM_REAUTH", DRIVER)),
     **dict.fromkeys(("lease_renewed", "lease_lost"), ("SM_LEASE_RENEW", ANSWER)),
+    "lease_left_to_heir": ("SM_LEASE_RENEW", DRIVER),
     "terminate": (f"{_LIVING} SM_DYING SM_DEAD", "SM_REKEY, SM_DPD, SM_UPDATE and SM_TERMINATE pass at once"),
     "nothing_to_send": ("SM_DYING", ENTRY),
     "delete_answered": ("SM_DYING", ANSWER),

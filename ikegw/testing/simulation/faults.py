@@ -68,6 +68,11 @@ class Plan:
     lifetimes: Lifetimes = Lifetimes()
     plane_delay: float = 0.0
     """How long each data plane takes to give an SPI or to install an SA."""
+    lease_seconds: float = 0.0
+    """How long a server of addresses lends each; 0: the gateway has pools of its own, and what they lend has no end."""
+    lease_delay: float = 0.0
+    lease_failures: float = 0.0
+    """How often that server refuses what it is asked, while there is trouble."""
     pfs: bool = False
     natted: float = 0.3
     """The share of the clients that a NAT is in front of."""
@@ -91,6 +96,8 @@ def plan_of(seed: int) -> Plan:
         both = draw(low, high), draw(low, high)
         return random.choice((both, both, (both[0], 0.0), (0.0, both[1])))
 
+    lending = dice(seed + 4)
+    served = seed % 3 == 2
     return Plan(
         seed,
         clients=random.choice((1, 1, 2, 3)),
@@ -115,4 +122,7 @@ def plan_of(seed: int) -> Plan:
         unique=random.choice((Unique.REPLACE, Unique.REPLACE, Unique.KEEP, Unique.NEVER)),
         restart=random.random() < 0.7,
         plane_delay=random.choice((0.005, 0.05, 0.2)) if seed % 4 == 3 else 0.0,
+        lease_seconds=lending.uniform(50.0, 100.0) if served else 0.0,
+        lease_delay=lending.choice((0.0, 0.02, 0.5, 5.0)) if served else 0.0,
+        lease_failures=lending.choice((0.0, 0.1, 0.4)) if served else 0.0,
     )

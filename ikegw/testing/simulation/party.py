@@ -19,7 +19,7 @@ from ikegw.ports import Random
 from ikegw.testing.simulation.mortal import MortalClock
 from ikegw.testing.simulation.network import Network
 from ikegw.testing.simulation.slow_plane import SlowPlane
-from ikegw.testing.world import Host, World
+from ikegw.testing.world import Host, MakeAddresses, World, at_once_from_pool
 
 Heard = Callable[["Party", Event], None]
 
@@ -41,6 +41,7 @@ class Party:
     pools: tuple[Pool, ...] = field(default=(), repr=False)
     heard: Heard = field(default=nobody, repr=False)
     plane_delay: float = 0.0
+    make_addresses: MakeAddresses = field(default=at_once_from_pool, repr=False)
     arrived: Callable[[InnerPacket], None] | None = field(default=None, init=False, repr=False)
     logins: int = field(default=0, init=False)
     asked: list[Deferred[object]] = field(factory=list, init=False, repr=False)
@@ -73,6 +74,7 @@ class Party:
             clock=clock,
             publish=self._publish,
             make_plane=self._make_plane,
+            make_addresses=self.make_addresses,
         )
         self.network.join_esp(self.address, self._receive)
 

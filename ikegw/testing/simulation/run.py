@@ -125,11 +125,13 @@ class Simulation:
     def _suffer(self) -> None:
         self._note("trouble begins")
         self.town.network.faults = self.plan.faults
+        self.town.trouble_server(self.plan.lease_failures)
         self.trouble.begin()
         self.pass_time(self.plan.trouble)
         self.trouble.stop()
 
     def _heal(self) -> None:
+        self.town.trouble_server(0.0)
         self.town.network.faults = Faults(latency=self.plan.faults.latency, spread=0.0)
         self._note("the wire heals")
 
@@ -141,9 +143,17 @@ class Simulation:
             waiting = [client for client in waiting if disagreement(self.town.gateway, client)]
             if not waiting:
                 self._note("at rest")
+                self._check_leases()
                 return
         why = "; ".join(f"{client.name}: {disagreement(self.town.gateway, client)}" for client in waiting)
         raise Violation(f"not at rest {REST_SECONDS:.0f} s after the wire healed: {why}")
+
+    def _check_leases(self) -> None:
+        """Every address in use is one that the server still lends, each to one client."""
+        if self.town.server is not None:
+            tokens = [sa.lease.token for sa in self.town.gateway.sas if sa.lease is not None]
+            if not all(map(self.town.server.stands, tokens)) or len(set(tokens)) < len(tokens):
+                raise Violation(f"addresses are used that are not lent, or lent twice: {tokens}")
 
     def _flow(self) -> None:
         """Traffic both ways for a while: a packet lost on a perfect wire is a fault, also while keys are renewed."""
@@ -206,6 +216,8 @@ class Simulation:
             self.pass_time(5 * STEP)
             self._leave_what_came_up()
             left = {party.name: found for party in self.town.parties if (found := remains(party))}
+            if self.town.leases:
+                left["the server of addresses"] = {"leases": self.town.leases}
             if not left:
                 return
         raise Violation(f"left behind {REST_SECONDS:.0f} s after everyone left: {left}")

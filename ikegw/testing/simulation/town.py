@@ -3,8 +3,9 @@
 from ipaddress import IPv4Address, IPv4Network
 
 from attrs import define, evolve, field
+from twisted.internet.interfaces import IReactorTime
 
-from ikegw.addresses.pool import Pool
+from ikegw.addresses.pool import Pool, PoolAddresses
 from ikegw.policy.connections import (
     AuthKind,
     ChildPolicy,
@@ -17,7 +18,9 @@ from ikegw.policy.connections import (
 from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.policy.proposals import parse_offer
 from ikegw.policy.selectors import DYNAMIC, from_network
+from ikegw.ports import Addresses
 from ikegw.testing.heap_clock import HeapClock
+from ikegw.testing.lease_server import LeaseServer, Leasing
 from ikegw.testing.pair import shared_key
 from ikegw.testing.simulation.faults import Plan, dice
 from ikegw.testing.simulation.network import Network
@@ -44,11 +47,15 @@ class Town:
     gateway: Party = field(init=False)
     clients: list[Party] = field(init=False)
     heard: Heard = field(default=nobody, repr=False)
+    server: LeaseServer | None = field(default=None, init=False)
+    """Who lends addresses for a time, if the gateway has no pools of its own. It never loses power."""
 
     def __attrs_post_init__(self) -> None:
         self.world = World(self.plan.seed << 20, HeapClock())
         self.network = Network(self.world.clock, random=dice(self.plan.seed + 1), faults=self.plan.faults)
         self.world.wire = self.network
+        if self.plan.lease_seconds:
+            self.server = LeaseServer(self.world.clock, PoolAddresses((POOL,)), self.plan.lease_seconds)
         self.gateway = self._party("gateway", GATEWAY_ADDRESS, gateway_connection(self.plan), (POOL,))
         natted = dice(self.plan.seed + 2)
         self.clients = []
@@ -74,7 +81,22 @@ class Town:
             pools,
             self.heard,
             self.plan.plane_delay,
+            self._addresses,
         )
+
+    def _addresses(self, clock: IReactorTime, pool: PoolAddresses) -> Addresses:
+        return pool if self.server is None else Leasing(clock, self.server, self.plan.lease_delay)
+
+    def trouble_server(self, share: float) -> None:
+        """Have the server of addresses refuse so much of what it is asked."""
+        if self.server is not None:
+            chance = dice(self.plan.seed + 5)
+            self.server.fails = lambda: chance.random() < share
+
+    @property
+    def leases(self) -> int:
+        """How many leases stand at the server of addresses."""
+        return 0 if self.server is None else self.server.standing
 
     @property
     def parties(self) -> tuple[Party, ...]:
