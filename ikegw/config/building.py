@@ -77,6 +77,7 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
         remote_nat_t_port=section["remote_nat_t_port"],
         pools=tuple(section["pools"]),
         aaa=section["aaa"] or "",
+        accounting=_accounting(section),
         virtual=tuple(section["vips"]),
         nat_traversal=section["nat_traversal"],
         force_encapsulation=section["encap"],
@@ -105,6 +106,11 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
         jitter_seconds=section["rand_time"],
         reauth_seconds=section["reauth_time"],
     )
+
+
+def _accounting(section: Section) -> str:
+    realm = section["accounting"] or section["aaa"] or ""
+    return "" if realm in ("none", "local") else str(realm)
 
 
 def _child(section: Section) -> ChildPolicy:

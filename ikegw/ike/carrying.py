@@ -85,6 +85,8 @@ class Carrying:
             successor.send_now()
         lingering = self.sa.has_keys and successor is not None
         removed = plane.remove(spi, LINGER_SECONDS if lingering else 0.0).addErrback(self._not_done)
+        if self.sa.session is not None:
+            self.sa.session.tally.leaves(spi, removed, lingers=lingering)
         if told:
             removed.addCallback(lambda usage: self._tell_end(usage, spi, name))
         removed.addErrback(self._not_done)

@@ -25,6 +25,7 @@ from ikegw.ike.slot import FOR_CHILDREN
 from ikegw.machines.child import Child, ChildMachine
 from ikegw.machines.tracing import state_of, trace
 from ikegw.ports import DataPlaneError
+from ikegw.session import EndCause
 from ikegw.wire.message import Message
 from ikegw.wire.registry import ExchangeType, NotifyType
 
@@ -138,7 +139,8 @@ class ChildSa(Carrying):
         self._asking = None
         wait = self._backoff.next(self.sa.surroundings.random)
         if wait is None:
-            self.sa.phase.told_to_end("the peer answered TEMPORARY_FAILURE for minutes: out of step")
+            why = "the peer answered TEMPORARY_FAILURE for minutes: out of step"
+            self.sa.phase.told_to_end(why, EndCause.NAS_ERROR)
             return
         again = self.await_slot if self.state == "SA_CREATE" else self.soft_expired
         self._start_timer(wait, again)

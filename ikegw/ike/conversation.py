@@ -17,7 +17,7 @@ from ikegw.ike.window import AnsweringWindow, AskingWindow, Datagrams, Verdict
 from ikegw.machines.tracing import state_of
 from ikegw.paths import Path
 from ikegw.policy.connections import Connection
-from ikegw.session import SaName
+from ikegw.session import EndCause, SaName
 from ikegw.wire.errors import ParseError
 from ikegw.wire.message import Header, Message, Payload
 from ikegw.wire.notify import Notify
@@ -56,6 +56,7 @@ class Conversation(Waiting):
     """When something authentic came in last."""
 
     ending: str = field(default="", init=False)
+    cause: EndCause = field(default=EndCause.NAS_REQUEST, init=False)
     """Why it ends, once it does."""
 
     _retransmission: Retransmission | None = field(default=None, init=False, repr=False)
@@ -304,7 +305,7 @@ class Conversation(Waiting):
 
     def _unanswered(self) -> None:
         self.asking.answered()
-        self.ending = self.ending or f"no answer from {self.path.remote}"
+        self.ends_because(f"no answer from {self.path.remote}", EndCause.LOST_CARRIER)
         self.phase.timeout()
 
     def _header(self, exchange: ExchangeType, message_id: int, *, is_response: bool) -> Header:
@@ -319,6 +320,11 @@ class Conversation(Waiting):
     def drop(self, path: Path, reason: str, detail: str = "") -> None:
         """Count a datagram that changes nothing."""
         self.surroundings.publish(Dropped(path, reason, detail))
+
+    def ends_because(self, reason: str, cause: EndCause = EndCause.NAS_REQUEST) -> None:
+        """It is to end, or has ended: the reason that is given first is what is told."""
+        if not self.ending:
+            self.ending, self.cause = reason, cause
 
     def fall_silent(self) -> None:
         """Say nothing more, and forget what was half heard."""

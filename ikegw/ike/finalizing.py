@@ -20,6 +20,7 @@ from ikegw.ike.sa import IkeSa
 from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.responder import Responder
 from ikegw.ports import AddressRequest, DataPlaneError, Lease, NoAddress
+from ikegw.session import Termination
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.certificate import Certificate, CertificateRequest
 from ikegw.wire.configuration import Configuration
@@ -52,7 +53,7 @@ class Finalizing:
     _child_error: Notify | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._todo = [self._verify, self._prove, self._configure, self._make_child]
+        self._todo = [self._verify, self._count, self._prove, self._configure, self._make_child]
 
     def go_on(self) -> None:
         """Do the first step that is not finished; each of them comes back here, now or later."""
@@ -76,7 +77,10 @@ class Finalizing:
 
     def _lifetime(self) -> tuple[Notify, ...]:
         """RFC 4478: by when the initiator is to authenticate anew."""
-        seconds = round(self.sa.connection.reauth_seconds)
+        grant, times = self.sa.grant, [self.sa.connection.reauth_seconds]
+        if grant.termination is Termination.REAUTHENTICATE:
+            times.append(grant.session_seconds or 0)
+        seconds = round(min(filter(None, times), default=0))
         return (Notify(NotifyType.AUTH_LIFETIME, seconds.to_bytes(4, "big")),) if seconds else ()
 
     # ------------------------------------------------------------ who is who
@@ -97,6 +101,15 @@ class Finalizing:
     def _verified(self, verified: Verified) -> None:
         self.sa.method = verified.method
         self.go_on()
+
+    def _count(self) -> None:
+        """Port-Limit."""
+        fresh = self.message.notify(NotifyType.INITIAL_CONTACT) is not None
+        why = self.sa.table.no_seat(self.sa, initial_contact=fresh)
+        if why:
+            self._not_authentic(AuthenticationError(AuthFailure.TOO_MANY_SESSIONS, why))
+        else:
+            self.go_on()
 
     def _prove(self) -> None:
         sa = self.sa

@@ -22,7 +22,9 @@ from ikegw.ike.on_demand import OnDemand
 from ikegw.ike.reception import Reception
 from ikegw.ike.responding import Responding
 from ikegw.ike.roaming import follow_esp
+from ikegw.ike.running_session import RunningSession
 from ikegw.ike.sa import IkeSa
+from ikegw.ike.sessions import SessionTable
 from ikegw.ike.slot import Intent
 from ikegw.ike.surroundings import Surroundings
 from ikegw.ike.tenancy import Tenancy
@@ -43,8 +45,9 @@ from ikegw.ports import (
     SoftExpired,
     Supplicants,
     Transport,
+    Usage,
 )
-from ikegw.session import SaName
+from ikegw.session import EndCause, Grant, SaName, Session
 from ikegw.wire.key_exchange import KeyExchange
 from ikegw.wire.message import Message
 from ikegw.wire.registry import NotifyType
@@ -80,6 +83,7 @@ class Gateway:
     _half_open: dict[tuple[bytes, Endpoint], IkeSa] = field(factory=dict, init=False, repr=False)
     _on_demand: OnDemand = field(init=False, repr=False)
     _departed: Departed = field(factory=Departed, init=False, repr=False)
+    _sessions: SessionTable = field(factory=SessionTable, init=False, repr=False)
     _numbers: int = field(default=0, init=False)
     _stopping: bool = field(default=False, init=False)
 
@@ -154,7 +158,7 @@ class Gateway:
         self._on_demand.clear()
         sas = tuple(self._by_spi.values())
         for sa in sas:
-            sa.phase.told_to_end("this gateway is shutting down")
+            sa.phase.told_to_end("this gateway is shutting down", EndCause.ADMIN_REBOOT)
         alive = [sa.ended for sa in sas if not sa.ended.called]
         watched = DeferredList([_watch(ended) for ended in alive])
         timer = self.clock.callLater(SHUTDOWN_SECONDS, self._end_all)
@@ -163,7 +167,7 @@ class Gateway:
             if timer.active():
                 timer.cancel()
 
-        return watched.addCallback(stopped)
+        return watched.addCallback(stopped).addCallback(lambda _: self._sessions.all_told())
 
     def _end_all(self) -> None:
         for sa in tuple(self._by_spi.values()):
@@ -297,7 +301,8 @@ class Gateway:
         """See `Table`."""
         if sa.connection.unique is not Unique.NEVER:
             for other in self._others_of_its_peer(sa):
-                other.ending = other.ending or f"the peer began anew as {sa.name} (INITIAL_CONTACT)"
+                why = f"the peer began anew as {sa.name} (INITIAL_CONTACT)"
+                other.ends_because(why, EndCause.PORT_PREEMPTED)
                 other.end()
 
     def tenancy_of_its_peer(self, sa: IkeSa, request: AddressRequest, *, anew: bool) -> Tenancy | None:
@@ -314,6 +319,22 @@ class Gateway:
         if not sa.initiator and sa.connection.unique not in (Unique.NEVER, Unique.KEEP):
             for other in self._others_of_its_peer(sa):
                 other.give_way_to(sa)
+
+    def session_of(self, sa: IkeSa) -> RunningSession:
+        """See `Table`."""
+        return self._sessions.begin(sa)
+
+    def session_over(self, sa: IkeSa) -> None:
+        """See `Table`."""
+        if sa.successor is None and sa.awaits is None:
+            self._sessions.end(sa)
+
+    def no_seat(self, sa: IkeSa, *, initial_contact: bool) -> str:
+        """See `Table`."""
+        unique = sa.connection.unique
+        replaces = unique is Unique.REPLACE or (initial_contact and unique is not Unique.NEVER)
+        leaving = {other.number for other in self._others_of_its_peer(sa)} if replaces else set()
+        return self._sessions.take_seat(sa, leaving)
 
     def _others_of_its_peer(self, sa: IkeSa) -> list[IkeSa]:
         known = self._by_peer.get(_peer_key(sa), ())
@@ -423,7 +444,7 @@ class Gateway:
         if sa is None:
             return fail(NotBegun(f"there is no IKE SA {sa_number}"))
         gone = _watch(sa.ended)
-        sa.phase.told_to_end("the operator ended it")
+        sa.phase.told_to_end("the operator ended it", EndCause.ADMIN_RESET)
         return gone
 
     def reload(self, connections: tuple[Connection, ...]) -> None:
@@ -432,7 +453,8 @@ class Gateway:
         self._on_demand.configure(connections)
         for sa in tuple(self._by_spi.values()):
             if sa.connection not in connections:
-                sa.phase.told_to_end("its connection was removed or changed in the configuration")
+                why = "its connection was removed or changed in the configuration"
+                sa.phase.told_to_end(why, EndCause.ADMIN_RESET)
 
     def _numbered(self, sa_number: int) -> IkeSa | None:
         """The IKE SA of that number, the newest of its line."""
@@ -476,6 +498,24 @@ class Gateway:
         for sa in tuple(self._by_spi.values()):
             if sa.roaming is not None and sa.up_since is not None:
                 sa.roaming.addresses_changed()
+
+    # ------------------------------------------------------------ ports.Sessions
+
+    def sessions(self) -> tuple[Session, ...]:
+        """See `ports.Sessions`."""
+        return self._sessions.sessions()
+
+    def usage(self, session: str) -> Deferred[Usage]:
+        """See `ports.Sessions`."""
+        return self._sessions.usage(session)
+
+    def end(self, session: str, cause: EndCause, reason: str) -> bool:
+        """See `ports.Sessions`."""
+        return self._sessions.terminate(session, cause, reason)
+
+    def change(self, session: str, grant: Grant) -> bool:
+        """See `ports.Sessions`."""
+        return self._sessions.change(session, grant)
 
     def _data_plane_told(self, event: DataPlaneEvent) -> None:
         if isinstance(event, Acquired) and not self._stopping:

@@ -20,6 +20,7 @@ from ikegw.ike.sa import IkeSa
 from ikegw.machines.initiator import Initiator, InitiatorMachine
 from ikegw.policy.connections import ChildPolicy
 from ikegw.policy.proposals import Chosen, accepted_ike, groups_of, to_wire
+from ikegw.session import EndCause
 from ikegw.wire.certificate import CertificateRequest
 from ikegw.wire.errors import ParseError
 from ikegw.wire.key_exchange import KeyExchange
@@ -244,9 +245,9 @@ class Initiating:
         """Hand over to Figure 6."""
         Living.begin(self.sa, None if self._authenticating is None else self._authenticating.child)
 
-    def told_to_end(self, reason: str) -> None:
+    def told_to_end(self, reason: str, cause: EndCause = EndCause.NAS_REQUEST) -> None:
         """MSG_IKE_TERMINATE."""
-        self.sa.ending = self.sa.ending or reason
+        self.sa.ends_because(reason, cause)
         self.machine.terminate()
 
     def terminate(self) -> None:

@@ -7,6 +7,7 @@ from attrs import define, field
 from twisted.internet.defer import DeferredList
 
 from ikegw.ike.slot import Intent
+from ikegw.session import EndCause
 from ikegw.wire.message import Message
 from ikegw.wire.notify import Notify
 from ikegw.wire.registry import ExchangeType, NotifyType
@@ -35,9 +36,15 @@ class Lifetimes:
 
     sa: "IkeSa" = field(repr=False)
     post: Callable[[Any], None] = field(repr=False)
-    end: Callable[[str], None] = field(repr=False)
+    end: Callable[[str, EndCause], None] = field(repr=False)
     _reauth_at: float | None = field(default=None, init=False)
-    _told: bool = field(default=False, init=False)
+    _granted_at: float | None = field(default=None, init=False)
+    """The same, as an AAA server has it; `_granted_left` is how long its time then still lasts."""
+
+    _granted_left: float = field(default=0.0, init=False)
+    _end_at: float | None = field(default=None, init=False)
+    """When it ends, once the peer was told so."""
+
     _doubtful_since: float | None = field(default=None, init=False)
 
     def start(self, before: "Lifetimes | None" = None) -> None:
@@ -50,10 +57,13 @@ class Lifetimes:
             self._arm(
                 "over",
                 connection.hard_seconds,
-                lambda: self.end("its lifetime is over, and it could not be rekeyed"),
+                lambda: self.end(
+                    "its lifetime is over, and it could not be rekeyed", EndCause.SESSION_TIMEOUT
+                ),
             )
         if before is not None:
-            self._reauth_at, self._told = before._reauth_at, before._told
+            self._reauth_at, self._end_at = before._reauth_at, before._end_at
+            self._granted_at, self._granted_left = before._granted_at, before._granted_left
         elif connection.reauth_seconds:
             self._reauth_at = sa.surroundings.clock.seconds() + self._jittered(connection.reauth_seconds)
         self._start_reauth()
@@ -128,8 +138,11 @@ class Lifetimes:
     # ------------------------------------------------------------ re-authentication (rows Q-16 … Q-19; RFC 4478)
 
     def _start_reauth(self) -> None:
-        if self._reauth_at is not None:
-            left = self._reauth_at - self.sa.surroundings.clock.seconds()
+        self.sa.disarm("reauth")
+        due = min((at for at in (self._reauth_at, self._granted_at) if at is not None), default=None)
+        due = due if self._end_at is None else self._end_at
+        if due is not None:
+            left = due - self.sa.surroundings.clock.seconds()
             self._arm("reauth", max(left, 0.0), lambda: self.post(Intent.REAUTH))
 
     def hear(self, message: Message) -> None:
@@ -143,17 +156,31 @@ class Lifetimes:
             self._reauth_at = at
             self._start_reauth()
 
+    def authenticated_for(self, seconds: float, *, told: bool) -> None:
+        """What an AAA server says of it (Session-Timeout), 0 for ever; `told`: the peer was told so when it logged in."""
+        self._granted_left = min(max(seconds * MARGIN, SHORTEST_LIFETIME), seconds) if told else seconds
+        at = self.sa.surroundings.clock.seconds() + seconds - self._granted_left
+        self._granted_at, self._end_at = at if seconds else None, None
+        self._start_reauth()
+
     def tell_lifetime(self) -> None:
         """Row Q-19: once, and then end it when the time is over."""
         established = self.sa.established
-        if self._told:
-            self.end("its authentication is over, and the peer did not renew it")
+        if self._end_at is not None:
+            why = "its authentication is over, and the peer did not renew it"
+            self.end(why, EndCause.SESSION_TIMEOUT)
             return
-        self._told = True
-        connection = self.sa.connection
-        over = connection.reauth_seconds * 0.1 if connection.over_seconds is None else connection.over_seconds
-        left = max(round(over), SHORTEST_LIFETIME)
-        self._reauth_at = self.sa.surroundings.clock.seconds() + left
+        now = self.sa.surroundings.clock.seconds()
+        left = self._left(now)
+        self._end_at = now + left
         self._start_reauth()
         lifetime = Notify(NotifyType.AUTH_LIFETIME, left.to_bytes(4, "big"))
         established.send(ExchangeType.INFORMATIONAL, (lifetime,), lambda message: established.release_slot())
+
+    def _left(self, now: float) -> int:
+        """How many seconds the peer is given, when it is told."""
+        connection = self.sa.connection
+        over = connection.reauth_seconds * 0.1 if connection.over_seconds is None else connection.over_seconds
+        if self._granted_at is not None and self._granted_at <= now:
+            over = self._granted_at + self._granted_left - now
+        return max(round(over), SHORTEST_LIFETIME)

@@ -15,6 +15,7 @@ from ikegw.ike.slot import FOR_CHILDREN, Answered, Intent, Slot
 from ikegw.ike.succession import GUARD_SECONDS, Succession
 from ikegw.machines.mature import SM_TERMINATE, Mature, MatureMachine
 from ikegw.policy.connections import ChildPolicy
+from ikegw.session import EndCause
 from ikegw.wire.delete import Delete
 from ikegw.wire.errors import ParseError
 from ikegw.wire.message import Header, Message, Payload
@@ -63,6 +64,7 @@ class Living:
         sa.table.established(sa)
         if child is not None:
             child.machine.installed()
+        sa.session = sa.table.session_of(sa)
         came_up, sa.came_up = sa.came_up, None
         if came_up is not None:
             came_up()
@@ -260,7 +262,8 @@ class Living:
 
     def _updated(self, message: Message) -> None:
         if self.sa.roaming is not None and not self.sa.roaming.answered(message):
-            self.told_to_end("the peer answered another COOKIE2 than ours: someone else may answer for it")
+            why = "the peer answered another COOKIE2 than ours: someone else may answer for it"
+            self.told_to_end(why, EndCause.USER_ERROR)
             return
         self.slot.held = False
         self.machine.updated()
@@ -289,7 +292,7 @@ class Living:
     def _reauthentication_over(self, *, worked: bool) -> None:
         self._reauthenticating = False
         if worked:
-            self.sa.ending = self.sa.ending or "re-authenticated"
+            self.sa.ends_because("re-authenticated")
         if self.sa.state == "SM_REAUTH":
             (self.machine.reauthenticated if worked else self.machine.reauth_failed)()
         elif worked:
@@ -300,6 +303,10 @@ class Living:
     def retry_reauthentication(self) -> None:
         """Row Q-18."""
         self.sa.arm("reauth", GUARD_SECONDS, lambda: self.slot.post(Intent.REAUTH))
+
+    def authenticated_for(self, seconds: float, *, told: bool) -> None:
+        """See `EstablishedPhase`."""
+        self.lifetimes.authenticated_for(seconds, told=told)
 
     def tell_lifetime(self) -> None:
         """Row Q-19."""
@@ -319,14 +326,14 @@ class Living:
         """Rows P-10 (fatal) and P-11 (told, and that is all)."""
         self.sa.refuse_to_read(header, error)
         if error.unsupported_critical is None:
-            self.sa.ending = self.sa.ending or f"a request of the peer cannot be read: {error}"
+            self.sa.ends_because(f"a request of the peer cannot be read: {error}", EndCause.USER_ERROR)
             self.machine.malformed()
 
     # ------------------------------------------------------------ ends
 
-    def told_to_end(self, reason: str) -> None:
+    def told_to_end(self, reason: str, cause: EndCause = EndCause.NAS_REQUEST) -> None:
         """MSG_IKE_TERMINATE."""
-        self.sa.ending = self.sa.ending or reason
+        self.sa.ends_because(reason, cause)
         self.machine.terminate()
 
     def request_delete(self) -> None:

@@ -10,13 +10,14 @@ from ikegw.ike.slot import Answered
 from ikegw.ike.window import Datagrams
 from ikegw.policy.connections import ChildPolicy
 from ikegw.ports import AddressRequest
-from ikegw.session import SaName
+from ikegw.session import EndCause, SaName
 from ikegw.wire.errors import ParseError
 from ikegw.wire.message import Header, Message, Payload
 from ikegw.wire.registry import ExchangeType
 
 if TYPE_CHECKING:
     from ikegw.ike.child import ChildSa
+    from ikegw.ike.running_session import RunningSession
     from ikegw.ike.sa import IkeSa
     from ikegw.ike.tenancy import Tenancy
 
@@ -40,7 +41,7 @@ class Phase(Protocol):
     def timeout(self) -> None:
         """Our request was never answered."""
 
-    def told_to_end(self, reason: str) -> None:
+    def told_to_end(self, reason: str, cause: EndCause = EndCause.NAS_REQUEST) -> None:
         """MSG_IKE_TERMINATE."""
 
 
@@ -71,6 +72,9 @@ class EstablishedPhase(Phase, Protocol):
     def update(self) -> None:
         """MSG_IKE_UPDATE: MOBIKE has something to ask."""
 
+    def authenticated_for(self, seconds: float, *, told: bool) -> None:
+        """The peer, which may have been told so already, is to authenticate anew within this time, or it ends (row Q-19)."""
+
 
 class Table(Protocol):
     """The gateway, as an IKE SA sees it."""
@@ -87,10 +91,19 @@ class Table(Protocol):
     def established(self, sa: "IkeSa") -> None:
         """It is mature."""
 
+    def session_of(self, sa: "IkeSa") -> "RunningSession":
+        """It is mature, and its first child up: a session begins."""
+
     def succeed(
         self, old: "IkeSa", spis: tuple[bytes, bytes], channel: Channel, *, initiator: bool
     ) -> "IkeSa":
         """A new IKE SA for rekeying `old`, mature, with nothing of the old one yet; `spis` are (SPIi, SPIr)."""
+
+    def session_over(self, sa: "IkeSa") -> None:
+        """It ends, and its children are being removed: if nothing takes its place, neither has the session one any more."""
+
+    def no_seat(self, sa: "IkeSa", *, initial_contact: bool) -> str:
+        """Take the place of one more session of its user; else why there is none (Port-Limit)."""
 
     def reauthenticate(self, sa: "IkeSa") -> Deferred[SaName]:
         """Begin a new IKE SA with the same peer; fires when it is mature."""

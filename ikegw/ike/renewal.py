@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from ikegw.ike.sa import IkeSa
 from ikegw.ports import Lease, NoAddress
+from ikegw.session import EndCause
 
 if TYPE_CHECKING:
     from ikegw.ike.living import Living
@@ -66,7 +67,7 @@ class Renewal:
     def _lost(self, why: str) -> None:
         """Row Q-23: traffic ends at once, for the address may be another's before the peer has answered our DELETE."""
         sa = self._sa
-        sa.ending = sa.ending or f"its address could not be renewed: {why}"
+        sa.ends_because(f"its address could not be renewed: {why}", EndCause.LOST_SERVICE)
         if sa.state == "SM_LEASE_RENEW":
             self.living.machine.lease_lost()
         sa.lose_lease()

@@ -24,6 +24,7 @@ from ikegw.machines.responder import Responder, ResponderMachine
 from ikegw.policy.connections import AuthKind, Connection, for_identities
 from ikegw.policy.identities import display
 from ikegw.policy.proposals import Chosen, choose_ike, explain, offers_suite
+from ikegw.session import EndCause
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.certificate import CertificateRequest
 from ikegw.wire.delete import Delete
@@ -252,9 +253,9 @@ class Responding:
 
     # ------------------------------------------------------------ the other ends of this phase
 
-    def told_to_end(self, reason: str) -> None:
+    def told_to_end(self, reason: str, cause: EndCause = EndCause.NAS_REQUEST) -> None:
         """MSG_IKE_TERMINATE."""
-        self.sa.ending = self.sa.ending or reason
+        self.sa.ends_because(reason, cause)
         self.machine.terminate()
 
     def terminate(self) -> None:

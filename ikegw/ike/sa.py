@@ -17,6 +17,7 @@ from ikegw.ike.configuration import addresses_of
 from ikegw.ike.conversation import Conversation
 from ikegw.ike.phase import EstablishedPhase, Phase, Table
 from ikegw.ike.roaming import Roaming, follow_mapping
+from ikegw.ike.running_session import RunningSession
 from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.tracing import trace
 from ikegw.paths import Address, Endpoint, Path
@@ -24,7 +25,7 @@ from ikegw.policy.connections import Connection
 from ikegw.policy.identities import from_address
 from ikegw.policy.selectors import resolve
 from ikegw.ports import Lease
-from ikegw.session import SaName
+from ikegw.session import NOTHING_GRANTED, EndCause, Grant, SaName
 from ikegw.wire.identification import Identity
 from ikegw.wire.selectors import TrafficSelector
 
@@ -51,6 +52,15 @@ class IkeSa(Conversation):
     local_identity: Identity = field(init=False)
     remote_identity: Identity | None = field(default=None, init=False)
     method: str = field(default="", init=False)
+    user: str = field(default="", init=False)
+    """The name by which an AAA server knows the peer: the User-Name of its Accept, else the EAP identity."""
+
+    grant: Grant = field(default=NOTHING_GRANTED, init=False, repr=False)
+    """What the Accept said."""
+
+    session: RunningSession | None = field(default=None, init=False, repr=False)
+    """Only in the newest IKE SA of a line, from SM_MATURE on."""
+
     behind_nat: bool = field(default=False, init=False)
     roaming: Roaming | None = field(default=None, init=False, repr=False)
     """MOBIKE; None unless both sides speak it."""
@@ -106,6 +116,11 @@ class IkeSa(Conversation):
         return self.spi_initiator if self.initiator else self.spi_responder
 
     @property
+    def session_id(self) -> str:
+        """The session's (Acct-Session-Id), before it begins too: the same through every rekeying, and never another's."""
+        return f"{self.surroundings.boot}-{self.number:x}"
+
+    @property
     def peer(self) -> Identity:
         """Who the peer says it is; only after IKE_AUTH."""
         if self.remote_identity is None:
@@ -138,6 +153,7 @@ class IkeSa(Conversation):
         """Be the same session as `old`, which is being rekeyed."""
         self.awaits = old
         self.initiator_of_session, self.method = old.initiator_of_session, old.method
+        self.user, self.grant = old.user, old.grant
         self.local_identity, self.remote_identity = old.local_identity, old.remote_identity
         self.behind_nat, self.peer_behind_nat = old.behind_nat, old.peer_behind_nat
         self.moved_at = old.moved_at
@@ -159,7 +175,10 @@ class IkeSa(Conversation):
         self.giving_way = old.giving_way
         if self.giving_way:
             self._give_way_soon()
-        self.up_since = old.up_since
+        self.up_since, self.user, self.grant = old.up_since, old.user, old.grant
+        self.session, old.session = old.session, None
+        if self.session is not None:
+            self.session.sa = self
         if old.moved_at > self.moved_at:
             self.path, self.moved_at = old.path, old.moved_at
             self.behind_nat, self.peer_behind_nat = old.behind_nat, old.peer_behind_nat
@@ -234,6 +253,8 @@ class IkeSa(Conversation):
         if path != before:
             publish = self.surroundings.publish
             publish(IkeMoved(self.name, before, path, self.behind_nat, self.peer_behind_nat))
+            if self.session is not None:
+                self.session.changed()
 
     def lead_children(self, *, anew: bool = False) -> None:
         """Have every CHILD SA carried on our path; `anew`: and be told once more of a peer that is elsewhere."""
@@ -263,15 +284,18 @@ class IkeSa(Conversation):
         if self.path.remote.address == newer.path.remote.address:
             self._give_way_soon()
         else:
-            self.phase.told_to_end(self.giving_way)
+            self.phase.told_to_end(self.giving_way, EndCause.PORT_PREEMPTED)
 
     def _give_way_soon(self) -> None:
-        self.arm("give way", GIVE_WAY_SECONDS, lambda: self.phase.told_to_end(self.giving_way))
+        def give_way() -> None:
+            self.phase.told_to_end(self.giving_way, EndCause.PORT_PREEMPTED)
+
+        self.arm("give way", GIVE_WAY_SECONDS, give_way)
 
     def broke(self, failure: Failure) -> None:
         """A fault of ours while working for this IKE SA: it ends, everyone else goes on."""
         self._log.failure("{name}: internal error; this IKE SA ends", failure, name=str(self.name))
-        self.ending = self.ending or "an internal error, which the log tells"
+        self.ends_because("an internal error, which the log tells", EndCause.NAS_ERROR)
         self.end()
 
     # ------------------------------------------------------------ the end
@@ -284,6 +308,7 @@ class IkeSa(Conversation):
         self.wait_no_more()
         for child in dict.fromkeys((*self.children.values(), *self.asking_children)):
             child.ike_sa_gone(self.ending)
+        self.table.session_over(self)
         self._release_lease()
         self.table.forget(
             self, self.answering.answer_to(self.answering.expected - 1) if self.has_keys else ()

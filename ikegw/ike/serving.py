@@ -11,6 +11,7 @@ from ikegw.ike.configuration import reply
 from ikegw.ike.negotiation import NoChild
 from ikegw.ike.sa import IkeSa
 from ikegw.policy.connections import StartAction
+from ikegw.session import EndCause
 from ikegw.wire.configuration import Configuration
 from ikegw.wire.delete import Delete
 from ikegw.wire.message import Message, Payload
@@ -38,7 +39,7 @@ def serve(living: "Living", message: Message) -> None:
         sa.respond(message.header, ())
         living.succession.take_rival()
         sa.peer_closed = not sa.ending
-        sa.ending = sa.ending or "the peer deleted it"
+        sa.ends_because("the peer deleted it", EndCause.USER_REQUEST)
         living.machine.peer_deleted()
     elif message.notify(NotifyType.AUTHENTICATION_FAILED) is not None:
         _rejected(living, message)
@@ -59,7 +60,7 @@ def _rejected(living: "Living", message: Message) -> None:
     sa.respond(message.header, ())
     why = "the peer does not believe who we are; its log says why"
     sa.surroundings.publish(Refused(sa.name, sa.path, True, NotifyType.AUTHENTICATION_FAILED.name, why))
-    sa.ending = sa.ending or why
+    sa.ends_because(why, EndCause.USER_ERROR)
     living.machine.peer_deleted()
 
 

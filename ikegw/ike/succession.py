@@ -10,6 +10,7 @@ from ikegw.ike.collision import redundant
 from ikegw.ike.rekeying import IkeMade, Rekeying
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.slot import Intent
+from ikegw.session import EndCause
 from ikegw.wire.message import Message
 from ikegw.wire.registry import ExchangeType
 
@@ -104,7 +105,8 @@ class Succession:
         """Row Q-05."""
         wait = self._backoff.next(self.sa.surroundings.random)
         if wait is None:
-            self.living.told_to_end("the peer answered TEMPORARY_FAILURE for minutes: out of step")
+            why = "the peer answered TEMPORARY_FAILURE for minutes: out of step"
+            self.living.told_to_end(why, EndCause.NAS_ERROR)
         else:
             self.sa.arm("rekey", wait, lambda: self.living.slot.post(Intent.REKEY))
 

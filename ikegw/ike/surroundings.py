@@ -24,6 +24,12 @@ class Surroundings:
     publish: Publish
     worker: int = 0
     fragments: Memory = field(factory=Memory)
+    boot: str = field(init=False)
+    """What tells the sessions of this life of the gateway from those of every other: when it began, and some chance."""
+
+    @boot.default
+    def _boot(self) -> str:
+        return f"{int(self.clock.seconds()):x}{self.random(4).hex()}"
 
     def ike_spi(self) -> bytes:
         """A fresh IKE SPI of ours: 8 octets, the first one the worker's number, never all zero."""

@@ -200,8 +200,8 @@ class Connection:
     """An IKE SA as configured, for one peer or for many.
 
     `local_addresses` and `remote_addresses` empty: any. `virtual` are addresses to ask of the peer, 0.0.0.0 or :: for any one.
-    `pools` lend addresses to the peer. `aaa` names who says whether its EAP login is good. `keep_ike` keeps the IKE SA when its
-    first child could not be made (rows I-18, IE-13).
+    `pools` lend addresses to the peer. `aaa` names who says whether its EAP login is good, `accounting` the RADIUS realm that is
+    told of its sessions, empty for nobody. `keep_ike` keeps the IKE SA when its first child could not be made (rows I-18, IE-13).
     `window` is how many requests of the peer we take at once (RFC 7296 §2.3).
     `tries` is how often an initiator begins anew before it gives up, 0 for ever.
     """
@@ -218,6 +218,7 @@ class Connection:
     remote_nat_t_port: int = 4500
     pools: tuple[str, ...] = ()
     aaa: str = ""
+    accounting: str = ""
     virtual: tuple[Address, ...] = ()
     nat_traversal: bool = True
     force_encapsulation: bool = False

@@ -188,6 +188,12 @@ CONNECTION: Final = Table(
             "Who says whether an EAP login is good: `local` (this gateway itself), or the name of a RADIUS realm.",
         ),
         Key(
+            "accounting",
+            kinds.TEXT,
+            None,
+            "The RADIUS realm that is told of the peer's sessions, `none` for nobody; default that of `aaa`.",
+        ),
+        Key(
             "vips",
             listed(kinds.ADDRESS),
             [],

@@ -2,6 +2,7 @@
 
 from attrs import define, field
 
+from ikegw.events import Event, SessionBegan, SessionEnded
 from ikegw.ike.sa import IkeSa
 from ikegw.testing.simulation.party import Party
 from ikegw.testing.simulation.town import NET, Town
@@ -95,6 +96,35 @@ class Doubles:
                 raise Violation(f"two live children for one pair of selectors for {now - since:.0f} s: {key}")
 
 
+@define(eq=False)
+class OneEnd:
+    """Every session that was told as begun is told as ended once, unless its host lost power; and none that never began."""
+
+    _open: dict[str, str] = field(factory=dict, init=False)
+    """The ids of those that are up, and whose they are."""
+
+    _wrong: str = field(default="", init=False)
+
+    def hear(self, party: Party, event: Event) -> None:
+        """An event of a host; what is wrong with it is told by the next `check`."""
+        if isinstance(event, SessionBegan):
+            if event.session.id in self._open:
+                self._wrong = f"session {event.session.id} of {party.name} began twice"
+            self._open[event.session.id] = party.name
+        elif isinstance(event, SessionEnded) and self._open.pop(event.session.id, None) is None:
+            self._wrong = f"session {event.session.id} of {party.name} ended, and was not up: {event.reason}"
+
+    def check(self) -> None:
+        """Violation if a session began or ended twice."""
+        if self._wrong:
+            raise Violation(self._wrong)
+
+    def never_ended(self, party: Party) -> list[str]:
+        """The sessions of a host's present life whose ends were not told."""
+        boot = party.host.gateway._surroundings.boot
+        return [each for each, name in self._open.items() if name == party.name and each.startswith(boot)]
+
+
 def remains(party: Party) -> dict[str, object]:
     """What a party still has that it should not have when everyone has left; empty if nothing."""
     if not party.alive:
@@ -110,6 +140,8 @@ def remains(party: Party) -> dict[str, object]:
         "installed": len(host.plane.installed),
         "SPIs": _hex(host.plane.spis.taken),
         "lent addresses": sum(use.lent for use in host.pool.usage()),
+        "sessions": [session.id for session in gateway.sessions()],
+        "places of sessions": list(gateway._sessions._seats),
         "timers": party.timers,
         "unanswered wishes": len(party.asked),
     }

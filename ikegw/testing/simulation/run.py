@@ -8,7 +8,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 from ikegw.dataplane.matching import InnerPacket
 from ikegw.events import ChildRekeyed, Event, IkeRekeyed, IkeUp
 from ikegw.testing.simulation.faults import Faults, Plan, dice
-from ikegw.testing.simulation.invariants import Doubles, Violation, disagreement, remains
+from ikegw.testing.simulation.invariants import Doubles, OneEnd, Violation, disagreement, remains
 from ikegw.testing.simulation.ladder import Ladder
 from ikegw.testing.simulation.party import Party
 from ikegw.testing.simulation.people import Trouble, User
@@ -52,6 +52,7 @@ class Simulation:
     counts: dict[str, int] = field(init=False)
     _ladder: Ladder = field(init=False, repr=False)
     _doubles: Doubles = field(init=False, repr=False)
+    _one_end: OneEnd = field(factory=OneEnd, init=False, repr=False)
     _random: Generator = field(init=False, repr=False)
     _broken: list[LogEvent] = field(factory=list, init=False, repr=False)
     _story: list[tuple[float, str]] = field(factory=list, init=False, repr=False)
@@ -66,6 +67,7 @@ class Simulation:
         self._ladder = Ladder(self.town)
 
     def _heard(self, party: Party, event: Event) -> None:
+        self._one_end.hear(party, event)
         if isinstance(event, COUNTED):
             self.counts[type(event).__name__] += 1
 
@@ -116,6 +118,7 @@ class Simulation:
             failure = self._broken[0]["log_failure"]
             raise Violation(f"internal error: {failure.getErrorMessage()}\n{failure.getTraceback()}")
         self._doubles.check()
+        self._one_end.check()
 
     def _note(self, what: str) -> None:
         self._story.append((self.town.world.clock.seconds(), f"---- {what}"))
@@ -219,8 +222,15 @@ class Simulation:
             if self.town.leases:
                 left["the server of addresses"] = {"leases": self.town.leases}
             if not left:
+                self._all_ended()
                 return
         raise Violation(f"left behind {REST_SECONDS:.0f} s after everyone left: {left}")
+
+    def _all_ended(self) -> None:
+        for party in self.town.parties:
+            open_still = self._one_end.never_ended(party) if party.alive else []
+            if open_still:
+                raise Violation(f"the ends of sessions of {party.name} were never told: {open_still}")
 
     def _leave_what_came_up(self) -> None:
         """A client that called again by itself, because its gateway was dead, leaves too."""
