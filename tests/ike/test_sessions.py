@@ -19,7 +19,7 @@ from ikegw.events import (
 from ikegw.ike.sa import IkeSa
 from ikegw.policy.connections import Unique
 from ikegw.policy.identities import parse_identity
-from ikegw.ports import DataPlaneError, Usage
+from ikegw.ports import DataPlaneError, NoAddress, Usage
 from ikegw.session import NOTHING_GRANTED, EndCause, Grant, Termination
 from ikegw.testing.pair import CLIENT, GATEWAY, POOL, Pair, make_pair, shared_key
 from ikegw.testing.puppet import Puppet
@@ -551,7 +551,8 @@ def test_seats_are_given_back():
 def test_what_loses_its_address_lost_its_service():
     pair = connected()
     session = pair.gateway.gateway.sessions()[0]
-    sa_of(pair.gateway).phase.renewal._lost("the provider lends it to another")
+    pair.gateway.pool.renew = lambda lease: fail(NoAddress("it is another's"))
+    sa_of(pair.gateway).phase.machine.lease_renew()
     pair.world.run(1.0)
     ended = the_end(pair)
     assert ended.cause is EndCause.LOST_SERVICE
