@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
-from ikegw.machines import child, initiator, mature, responder
+from ikegw.machines import child, initiator, lease, mature, responder
 from ikegw.machines.tracing import Transition, transitions
 
 SHARED_BY: Final = 3
@@ -19,7 +19,7 @@ digraph {name} {{
     node [shape=ellipse, fontname="Helvetica", fontsize=12, style=filled, fillcolor="#eef3fb", color="#34568b"]
     edge [fontname="Helvetica", fontsize=10, arrowsize=0.7, color="#34568b"]
 """
-ENDS: Final = frozenset(("SM_DEAD", "SA_DEAD"))
+ENDS: Final = frozenset(("SM_DEAD", "SA_DEAD", "FINISHED", "ERROR"))
 
 
 @frozen
@@ -84,6 +84,14 @@ FIGURES: Final = (
         child,
         child.Child,
         child.ChildMachine,
+    ),
+    Figure(
+        "lease",
+        "The lease",
+        "Figure 9 of the paper: one such machine for each address that a DHCP server leases through us to a client.",
+        lease,
+        lease.Lease,
+        lease.LeaseMachine,
     ),
 )
 
@@ -168,15 +176,15 @@ INTRODUCTION: Final = """\
 
 ikegw is built on the machines of *State Machines in an IKEv2 implementation* (Groš, Jakobović, Jelenković), with the paper's
 state names. Each is an [Automat](https://automat.readthedocs.io) machine in `ikegw/machines/`: what may happen next is there and
-nowhere else; what is done is in its driver in `ikegw/ike/`.
+nowhere else; what is done is in its driver in `ikegw/ike/`, of the lease in `ikegw/dhcp/`.
 
 An **input** says what was decided of a message or a timer, not what the message was; its method in the machine's protocol says
 when it comes. An input that a state does not name cannot happen: the driver drops such a message before. The **rows** are the
 transitions' names in tests and comments; [rows.md](rows.md) has all of them, with their tests. In the drawings the first state
 has a thick rim, the ends are grey, and what several states have alike is drawn once, from a dashed box that names them.
 
-The log tells every transition as it happens, if `log.states` is on. EAP, the fetching of certificates and the DHCP client
-(Figure 9) are not built yet; their states are not in the machines.
+The log tells every transition as it happens, if `log.states` is on. EAP and the fetching of certificates
+are not built yet; their states are not in the machines.
 """
 
 

@@ -15,9 +15,9 @@ from attrs import define, field, frozen
 
 ROOT: Final = Path(__file__).parents[2]
 TABLE: Final = ROOT / "docs" / "rows.toml"
-_ID: Final = re.compile(r"\b(RE|IE|[LIDRQPCK])-(\d\d)\b(?!-)")
-_RANGE: Final = re.compile(r"\b(RE|IE|[LIDRQPCK])-(\d\d) ?… ?\1-(\d\d)\b")
-_IN_NAME: Final = re.compile(r"(?<=_)(RE|IE|[LIDRQPCK])_(\d\d)(?=_|$)")
+_ID: Final = re.compile(r"\b(RE|IE|[LIDRQPCKH])-(\d\d)\b(?!-)")
+_RANGE: Final = re.compile(r"\b(RE|IE|[LIDRQPCKH])-(\d\d) ?… ?\1-(\d\d)\b")
+_IN_NAME: Final = re.compile(r"(?<=_)(RE|IE|[LIDRQPCKH])_(\d\d)(?=_|$)")
 
 INTRODUCTION: Final = """\
 # Rows and tests

@@ -8,6 +8,7 @@ import pytest
 
 from ikegw.machines.child import Child, ChildMachine
 from ikegw.machines.initiator import Initiator, InitiatorMachine
+from ikegw.machines.lease import Lease, LeaseMachine
 from ikegw.machines.mature import Mature, MatureMachine
 from ikegw.machines.responder import Responder, ResponderMachine
 from ikegw.machines.tracing import transitions
@@ -107,6 +108,25 @@ MATURE = {
 }  # fmt: skip
 MATURE_STATES = f"{_LIVING} SM_REKEY SM_DPD SM_UPDATE SM_TERMINATE SM_DYING SM_DEAD"
 
+LEASE = {
+    "begin": ("INIT", "a new machine's first input"),
+    **dict.fromkeys(
+        ("offered", "acknowledged", "refused"),
+        ("SELECTING REQUESTING RENEWING FINISHED", "no transaction is open, so every message is foreign"),
+    ),
+    "timeout1": ("SELECTING REQUESTING RENEWING FINISHED", "the timer runs only there"),
+    "timeout2": ("SELECTING REQUESTING RENEWING", "FINISHED waits one TIMEOUT1 only"),
+    "renewal_due": (
+        "BOUND",
+        "its driver lets whoever comes while it is being renewed wait for the same answer",
+    ),
+    "client_gone": (
+        "INIT SELECTING REQUESTING BOUND RENEWING",
+        "its driver tells it once, and not after ERROR",
+    ),
+}
+LEASE_STATES = "INIT SELECTING REQUESTING BOUND RENEWING FINISHED ERROR"
+
 MACHINES = pytest.mark.parametrize(
     ("protocol", "machine", "table", "states"),
     [
@@ -114,8 +134,9 @@ MACHINES = pytest.mark.parametrize(
         (Initiator, InitiatorMachine, INITIATOR, INITIATOR_STATES),
         (Responder, ResponderMachine, RESPONDER, RESPONDER_STATES),
         (Mature, MatureMachine, MATURE, MATURE_STATES),
+        (Lease, LeaseMachine, LEASE, LEASE_STATES),
     ],
-    ids=["child", "initiator", "responder", "mature"],
+    ids=["child", "initiator", "responder", "mature", "lease"],
 )
 
 

@@ -1,0 +1,334 @@
+"""One address that a DHCP server binds to one client of ours: what drives Figure 9."""
+
+from collections.abc import Callable
+from math import inf
+from typing import Final
+
+from attrs import define, field, frozen
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from ikegw.config.dhcp import Strategy
+from ikegw.dhcp.answers import Answer, Kind
+from ikegw.dhcp.dialect import Dialect
+from ikegw.dhcp.relay import Relay
+from ikegw.machines.lease import Lease, LeaseMachine
+from ikegw.paths import Address, Endpoint
+from ikegw.ports import NoAddress
+
+_SOONEST_SECONDS: Final = 1.0
+"""No lease is renewed sooner than that, whatever T1 a server sends."""
+
+
+@frozen
+class Patience:
+    """Whom we ask and how long we wait for each answer (TIMEOUT1, doubled each time) until TIMEOUT2."""
+
+    servers: tuple[Endpoint, ...]
+    strategy: Strategy
+    timeout_seconds: float
+    tries: int
+    renewal_tries: int
+
+    def asked(self, sending: int) -> tuple[Endpoint, ...]:
+        """Who gets a DHCPDISCOVER the `sending`th time (from 0)."""
+        if self.strategy is Strategy.ALL:
+            return self.servers
+        return (self.servers[sending % len(self.servers)],)
+
+
+@define(eq=False)
+class _Exchange:
+    """A message that waits for its answer. Of (seconds elapsed, how often sent) `build` makes its octets and who gets them."""
+
+    number: int
+    began: float
+    tries: int
+    build: Callable[[float, int], tuple[bytes, tuple[Endpoint, ...]]]
+    sent: int = 0
+    asked: set[Address] = field(factory=set)
+
+
+@define(eq=False)
+class Binding:
+    """The driver of one machine. `over` is told when it has ended, in error or in order.
+
+    It has as many holders as there are sessions with this lease, or waiting for it; when the last one leaves, it is released.
+    """
+
+    dialect: Dialect
+    relay: Relay = field(repr=False)
+    patience: Patience = field(repr=False)
+    over: Callable[["Binding"], None] = field(repr=False)
+    clock: IReactorTime = field(repr=False)
+    holders: int = field(default=0, init=False)
+    why: str = field(default="", init=False)
+    """Why there is no lease, once there is none."""
+    _machine: Lease = field(init=False, repr=False)
+    _exchange: _Exchange | None = field(default=None, init=False, repr=False)
+    _timer: IDelayedCall | None = field(default=None, init=False, repr=False)
+    _waiting: list[Deferred[Answer]] = field(factory=list, init=False, repr=False)
+    _heard: tuple[Answer, Endpoint] | None = field(default=None, init=False, repr=False)
+    _offer: tuple[Answer, Endpoint] | None = field(default=None, init=False, repr=False)
+    _bound: tuple[Answer, Endpoint] | None = field(default=None, init=False, repr=False)
+    _since: float = field(default=0.0, init=False, repr=False)
+    """When the lease began: its request was sent."""
+    _remark: str = field(default="", init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._machine = LeaseMachine(self)
+
+    # ------------------------------------------------------------ for those who hold it
+
+    def begin(self) -> None:
+        """Ask for an address."""
+        self._machine.begin()
+
+    def join(self) -> Deferred[Answer]:
+        """Hold it, and hear of it once it is bound; NoAddress if that fails."""
+        self.holders += 1
+        return succeed(self._bound[0]) if self._bound is not None else self._wait()
+
+    def renew(self) -> Deferred[Answer]:
+        """T1: what it is bound to from now on; NoAddress if that is nothing any more. One renewal serves all who wait for it."""
+        if self.why or self._bound is None:
+            return fail(NoAddress(self.why or "nothing is leased"))
+        if self._bound[0].lease_seconds == inf:
+            return succeed(self._bound[0])
+        renewed = self._wait()
+        if self._exchange is None:
+            self._machine.renewal_due()
+        return renewed
+
+    def leave(self) -> None:
+        """One holder less. Whoever leaves while waiting hears nothing."""
+        self.holders -= 1
+        if not self.holders and not self.why:
+            self._waiting.clear()
+            self._machine.client_gone()
+
+    def hurry(self) -> None:
+        """Its client is here again, with another binding: what may still come is for that one (row H-18)."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._machine.timeout1()
+
+    @property
+    def address(self) -> Address | None:
+        """What it is bound to."""
+        return None if self._bound is None else _ip(self._bound[0])
+
+    @property
+    def renewal_seconds(self) -> float | None:
+        """Until T1, from now; None: never."""
+        if self._bound is None or self._bound[0].t1 == inf:
+            return None
+        return max(self._since + self._bound[0].t1 - self.clock.seconds(), _SOONEST_SECONDS)
+
+    def _wait(self) -> Deferred[Answer]:
+        waiting: Deferred[Answer] = Deferred()
+        self._waiting.append(waiting)
+        return waiting
+
+    # ------------------------------------------------------------ what servers answer
+
+    def asked(self, server: Address) -> bool:
+        """`relay.Asker`: whether this server was sent the message that waits."""
+        return self._exchange is not None and server in self._exchange.asked
+
+    def answered(self, answer: Answer, server: Endpoint) -> None:
+        """`relay.Asker`: rows H-04, H-06, H-11, H-19 have guards; what passes them is an input."""
+        if not self.dialect.concerns(answer):
+            self.relay.counts["other-client"] += 1
+            return
+        judged = self._judged(answer)
+        if judged is None:
+            self.relay.counts["useless"] += 1
+            self._remark = f"{server.address} answered with nothing usable" + _quoted(answer.text)
+            return
+        self._heard = answer, server
+        judged()
+
+    def _judged(self, answer: Answer) -> Callable[[], None] | None:
+        """The input that the answer is; None if it must not be one."""
+        machine = self._machine
+        if answer.kind is Kind.OFFER:
+            return machine.offered if answer.server and answer.address else None
+        if answer.kind is Kind.NAK:
+            return machine.refused
+        awaited = self._bound or self._offer
+        if awaited is None:
+            return machine.acknowledged  # out of turn: the state discards it
+        if answer.lease_seconds is None or not answer.server:
+            return None
+        if _ip(answer) == _ip(awaited[0]):
+            chosen = self._bound is not None or answer.server == awaited[0].server
+            return machine.acknowledged if chosen else None
+        return machine.refused if self._bound is not None else None
+
+    # ------------------------------------------------------------ what the machine has done
+
+    def discover(self) -> None:
+        """Row H-01."""
+        number = self.relay.begin(self)
+        self._ask(
+            number,
+            self.patience.tries,
+            lambda elapsed, sent: (self.dialect.discover(number, elapsed), self.patience.asked(sent)),
+        )
+
+    def request(self) -> None:
+        """Row H-04: to the server that offered, in the transaction of its offer."""
+        assert self._heard is not None and self._exchange is not None  # noqa: S101, PT018 - an offer was heard
+        self._offer = offer, server = self._heard
+        number = self._exchange.number
+        self._ask(
+            number,
+            self.patience.tries,
+            lambda elapsed, _: (self.dialect.request(number, elapsed, offer), (server,)),
+        )
+
+    def ask_renewal(self) -> None:
+        """Row H-10; the second half of the tries may ask every server, where the family knows rebinding."""
+        assert self._bound is not None  # noqa: S101 - the machine was in BOUND
+        bound, server = self._bound
+        number = self.relay.begin(self)
+        tries = self.patience.renewal_tries
+
+        def build(elapsed: float, sent: int) -> tuple[bytes, tuple[Endpoint, ...]]:
+            rebind = self.dialect.rebind(number, elapsed, bound) if 2 * sent >= tries else None
+            if rebind is not None:
+                return rebind, self.patience.servers
+            return self.dialect.renew(number, elapsed, bound), (server,)
+
+        self._ask(number, tries, build)
+
+    def send_again(self) -> None:
+        """Rows H-02, H-08, H-13."""
+        self._send()
+
+    def bound(self) -> None:
+        """Rows H-06, H-11: the times run from when it was asked for, so that ours end no later than the server's."""
+        assert self._exchange is not None and self._heard is not None  # noqa: S101, PT018 - its answer is here
+        self._bound, self._since = self._heard, self._exchange.began
+        answer, _ = self._heard
+        self._close()
+        self._tell(lambda waiting: waiting.callback(answer))
+
+    def failed(self) -> None:
+        """Rows H-03, H-07, H-09, H-12, H-14, H-20."""
+        self.why = self._explanation()
+        self._close()
+        self.over(self)
+        self._tell(lambda waiting: waiting.errback(NoAddress(self.why)))
+
+    def release(self) -> None:
+        """Rows H-15, H-16."""
+        if self._bound is not None:
+            bound, server = self._bound
+            self.relay.send(self.dialect.release(self.relay.once(), bound), server)
+
+    def stay_deaf(self) -> None:
+        """Row H-18."""
+        self._arm(self.patience.timeout_seconds, self._machine.timeout1)
+
+    def release_unwanted(self) -> None:
+        """Row H-18: the server leased it all the same."""
+        self._bound = self._heard
+        self.release()
+
+    def ended(self) -> None:
+        """Row H-20."""
+        self.why = "it was given back"
+        self._close()
+        self.over(self)
+
+    def discard(self) -> None:
+        """Rows H-05, H-19."""
+        self._heard = None
+        self.relay.counts["meaningless"] += 1
+
+    # ------------------------------------------------------------ exchanges
+
+    def _ask(
+        self, number: int, tries: int, build: Callable[[float, int], tuple[bytes, tuple[Endpoint, ...]]]
+    ) -> None:
+        self._heard = None
+        self._exchange = _Exchange(number, self.clock.seconds(), tries, build)
+        self._send()
+
+    def _send(self) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            return
+        octets, servers = exchange.build(self.clock.seconds() - exchange.began, exchange.sent)
+        exchange.sent += 1
+        exchange.asked.update(server.address for server in servers)
+        for server in servers:
+            self.relay.send(octets, server)
+        wait = self.patience.timeout_seconds * 2 ** (exchange.sent - 1)
+        self._arm(min(wait, max(self._remaining(), 0.0)), self._unanswered)
+
+    def _remaining(self) -> float:
+        """Seconds until the lease runs out; endless as long as there is none."""
+        if self._bound is None or self._bound[0].lease_seconds is None:
+            return inf
+        return self._since + self._bound[0].lease_seconds - self.clock.seconds()
+
+    def _unanswered(self) -> None:
+        exchange = self._exchange
+        if exchange is not None and exchange.sent < exchange.tries and self._remaining() > 0:
+            self._machine.timeout1()
+        else:
+            self._machine.timeout2()
+
+    def _arm(self, seconds: float, elapsed: Callable[[], None]) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+        def fired() -> None:
+            self._timer = None
+            elapsed()
+
+        self._timer = self.clock.callLater(seconds, fired)
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._exchange is not None:
+            self.relay.end(self._exchange.number)
+            self._exchange = None
+
+    def _tell(self, tell: Callable[[Deferred[Answer]], None]) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            tell(each)
+
+    def _explanation(self) -> str:
+        if self._heard is not None and self._heard[0].kind is not Kind.OFFER:
+            answer, server = self._heard
+            what = _ip(self._bound[0] if self._bound else self._offer[0] if self._offer else answer)
+            verdict = "refused" if answer.kind is Kind.NAK else f"leases {_ip(answer)} in place of"
+            return f"DHCP server {server.address} {verdict} {what}" + _quoted(answer.text)
+        asked = ", ".join(str(server.address) for server in self.patience.servers)
+        seconds = self.clock.seconds() - (self._exchange.began if self._exchange else self.clock.seconds())
+        if self._bound is not None:
+            left = "" if self._remaining() > 0 else ", which has run out"
+            return f"DHCP server {self._bound[1].address} did not renew {_ip(self._bound[0])}{left} within {seconds:.0f} s"
+        if self._offer is not None:
+            offer, server = self._offer
+            return (
+                f"DHCP server {server.address} offered {_ip(offer)} and was silent for {seconds:.0f} s then"
+            )
+        remark = f" ({self._remark})" if self._remark else ""
+        return f"no DHCP server of {asked} offered an IPv{self.dialect.family} address within {seconds:.0f} s{remark}"
+
+
+def _ip(answer: Answer) -> Address | None:
+    return None if answer.address is None else answer.address.ip
+
+
+def _quoted(text: str) -> str:
+    return f": {text!r}" if text else ""
