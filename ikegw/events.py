@@ -6,7 +6,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 
 from attrs import frozen
 
-from ikegw.paths import Path
+from ikegw.paths import Endpoint, Path
 from ikegw.session import EndCause, SaName, Session
 from ikegw.wire.identification import Identity
 from ikegw.wire.selectors import TrafficSelector
@@ -185,6 +185,23 @@ class SessionEnded:
 
 
 @frozen
+class AaaServerDead:
+    """A server that is asked about logins, or told of sessions, is silent; from now on others are asked, if there are any."""
+
+    server: str
+    endpoint: Endpoint
+    reason: str
+
+
+@frozen
+class AaaServerBack:
+    """It answers again."""
+
+    server: str
+    endpoint: Endpoint
+
+
+@frozen
 class Dropped:
     """A datagram was dropped: `reason` is one of a fixed set of words, so that it can be counted."""
 
@@ -209,6 +226,8 @@ Event = (
     | SessionBegan
     | SessionChanged
     | SessionEnded
+    | AaaServerDead
+    | AaaServerBack
     | Dropped
 )
 Publish = Callable[[Event], None]

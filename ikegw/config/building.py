@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ikegw.config.problems import Problem
+from ikegw.config.radius_building import build_radius
 from ikegw.config.reading import Section
 from ikegw.config.settings import (
     Config,
@@ -47,6 +48,7 @@ def build(root: Section, path: Path, directories: Directories, warnings: Iterabl
         ),
         tuple(_pool(section) for section in root.named["pools"].values()),
         tuple(_shared_key(section) for section in root.tables["secrets"].named["ike"].values()),
+        build_radius(root.tables["radius"], root.tables["secrets"].named["radius"]),
         tuple(sorted(warnings)),
     )
 

@@ -8,6 +8,7 @@ from typing import Final
 from attrs import frozen
 
 from ikegw.config.problems import Place, Problem
+from ikegw.config.radius_rules import check_radius, check_realm_of
 from ikegw.config.reading import Section
 from ikegw.config.settings import Address, Directories
 from ikegw.policy.connections import AuthKind, StartAction
@@ -34,7 +35,10 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     yield from _limits(root.tables["limits"])
     yield from _pools(root.named["pools"])
     yield from _shared_keys(root.tables["secrets"].named["ike"])
+    radius, radius_secrets = root.tables["radius"], root.tables["secrets"].named["radius"]
+    yield from check_radius(radius, radius_secrets, directories, incomplete)
     for connection in root.named["connections"].values():
+        yield from check_realm_of(connection, radius, incomplete)
         for rule in _CONNECTION_RULES:
             yield from rule(connection, around)
         for child in connection.named["children"].values():

@@ -9,9 +9,12 @@ from ikegw.config.shape import Table
 from ikegw.config.tables.connections import CONNECTION
 from ikegw.config.tables.gateway import CONTROL, DATA_PLANE, LIMITS, LISTEN, LOG
 from ikegw.config.tables.pools import POOL
+from ikegw.config.tables.radius import RADIUS
 from ikegw.config.tables.secrets import SECRETS
 
-SCHEMA: Final = Table("", "", (), (LISTEN, DATA_PLANE, LIMITS, LOG, CONTROL, CONNECTION, POOL, SECRETS))
+SCHEMA: Final = Table(
+    "", "", (), (LISTEN, DATA_PLANE, LIMITS, LOG, CONTROL, CONNECTION, POOL, RADIUS, SECRETS)
+)
 
 NOT_OURS: Final = {
     "local_port": "our port is listen.port; leave it out",

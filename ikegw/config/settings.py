@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from ikegw.config.problems import Problem
+from ikegw.config.radius import NO_RADIUS, RadiusSettings
 from ikegw.policy.connections import Connection
 from ikegw.policy.identities import IdentityPattern
 
@@ -120,6 +121,7 @@ class Config:
     connections: tuple[Connection, ...] = ()
     pools: tuple[Pool, ...] = ()
     shared_keys: tuple[SharedKey, ...] = ()
+    radius: RadiusSettings = NO_RADIUS
     warnings: tuple[Problem, ...] = field(default=(), eq=False)
 
     def connection(self, name: str) -> Connection | None:

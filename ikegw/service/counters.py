@@ -3,6 +3,8 @@
 from collections import Counter
 
 from ikegw.events import (
+    AaaServerBack,
+    AaaServerDead,
     AddressLeased,
     AddressReleased,
     AuthFailed,
@@ -28,6 +30,8 @@ _WORDS: dict[type, str] = {
     IkeMoved: "ike-moved",
     AddressLeased: "address-leased",
     AddressReleased: "address-released",
+    AaaServerDead: "aaa-server-dead",
+    AaaServerBack: "aaa-server-back",
 }
 
 

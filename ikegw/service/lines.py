@@ -10,6 +10,8 @@ from typing import Any
 from twisted.logger import LogLevel
 
 from ikegw.events import (
+    AaaServerBack,
+    AaaServerDead,
     AddressLeased,
     AddressReleased,
     AuthFailed,
@@ -167,6 +169,14 @@ def _session_ended(event: SessionEnded) -> str:
     )
 
 
+def _aaa_server_dead(event: AaaServerDead) -> str:
+    return f"AAA server {event.server} at {event.endpoint} is dead: {event.reason}"
+
+
+def _aaa_server_back(event: AaaServerBack) -> str:
+    return f"AAA server {event.server} at {event.endpoint} answers again"
+
+
 def _dropped(event: Dropped) -> str:
     detail = f" ({event.detail})" if event.detail else ""
     return f"dropped a datagram from {event.path.remote} to {event.path.local}: {event.reason}{detail}"
@@ -188,6 +198,8 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     SessionBegan: _session_began,
     SessionChanged: _session_changed,
     SessionEnded: _session_ended,
+    AaaServerDead: _aaa_server_dead,
+    AaaServerBack: _aaa_server_back,
     Dropped: _dropped,
 }
 

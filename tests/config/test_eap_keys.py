@@ -28,7 +28,13 @@ def connection(keys: str = "", local: str = "", remote: str = "") -> str:
 
 def test_a_gateway_of_EAP_clients(write: Write) -> None:
     text = connection('aaa = "staff"', "", 'auth = "eap"\neap_identity = "ask"')
-    (road,) = load(write(text)).connections
+    text += """[radius.realms.staff]
+servers = "one"
+[radius.servers.one]
+address = "192.0.2.1"
+"""
+    secret = '[secrets.radius.one]\nsecret = "testing123"\n'
+    (road,) = load(write(text, **{"secrets.d/radius.toml": secret})).connections
     assert (road.aaa, road.local.kind, road.remote.kind) == ("staff", AuthKind.PUBKEY, AuthKind.EAP)
     assert road.remote.eap_identity is EapIdentity.ASK
 

@@ -7,6 +7,8 @@ import pytest
 from twisted.logger import LogLevel
 
 from ikegw.events import (
+    AaaServerBack,
+    AaaServerDead,
     AddressLeased,
     AddressReleased,
     AuthFailed,
@@ -152,6 +154,16 @@ EXAMPLES: list[tuple[Event, LogLevel, str]] = [
         SessionEnded(SESSION, EndCause.LOST_CARRIER, "no answer", 61.4, 2000, 4, 512, 1),
         LogLevel.info,
         "home[7] session 5f-7 of alice ended after 61 s: lost carrier; received 2.0 kB, sent 512 B",
+    ),
+    (
+        AaaServerDead("one", PATH.local, "it does not answer"),
+        LogLevel.error,
+        "AAA server one at 192.0.2.1:4500 is dead: it does not answer",
+    ),
+    (
+        AaaServerBack("one", PATH.local),
+        LogLevel.warn,
+        "AAA server one at 192.0.2.1:4500 answers again",
     ),
     (
         Dropped(PATH, "wrong-length", "28 in 30"),

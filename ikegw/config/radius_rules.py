@@ -1,0 +1,97 @@
+"""What the values of RADIUS must be to each other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ikegw.config.problems import Place, Problem
+from ikegw.config.radius import RadiusTransport
+from ikegw.config.reading import Section
+from ikegw.config.settings import Directories
+
+Found = Iterator[Problem]
+
+
+def check_radius(
+    radius: Section, secrets: dict[str, Section], directories: Directories, incomplete: bool
+) -> Found:
+    """Every problem of servers, realms and their secrets. Incomplete: what is missing may be in a file that could not be read."""
+    servers = radius.named["servers"]
+    for server in servers.values():
+        if server["transport"] is RadiusTransport.TLS:
+            yield from _tls(server, directories)
+        elif server["transport"] is RadiusTransport.UDP:
+            yield from _udp(server, secrets, incomplete)
+        yield from _server(server)
+    for realm in radius.named["realms"].values():
+        yield from _realm(realm, servers, incomplete)
+    for name, secret in secrets.items():
+        if name not in servers and not incomplete:
+            yield _problem(secret, "secret", f"there is no server {name!r}: {_known(servers)}")
+
+
+def check_realm_of(connection: Section, radius: Section, incomplete: bool) -> Found:
+    """A connection's `aaa` is a realm that there is, or this gateway itself."""
+    realms, named = radius.named["realms"], connection["aaa"]
+    if named in (None, "local") or named in realms or incomplete or not connection.whole("aaa"):
+        return
+    text = f"there is no realm {named!r}: {_known(realms)}; write [radius.realms.{named}] with servers"
+    yield _problem(connection, "aaa", text)
+
+
+def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:
+    return Problem(place or section.where(name), section.key(name), text)
+
+
+def _known(sections: dict[str, Section]) -> str:
+    return f"known are {', '.join(sorted(sections))}" if sections else "there are none at all"
+
+
+def _udp(server: Section, secrets: dict[str, Section], incomplete: bool) -> Found:
+    name = server.path[-1]
+    if name not in secrets and not incomplete:
+        text = f"it has no secret: write [secrets.radius.{name}] with secret into a file in secrets.d/"
+        yield _problem(server, "address", text)
+    for key in ("server_name", "cacerts", "cert"):
+        if server.whole(key) and server[key]:
+            yield _problem(server, key, 'it means nothing without transport = "tls"; leave it out')
+
+
+def _tls(server: Section, directories: Directories) -> Found:
+    if server["acct_port"] is not None:
+        yield _problem(server, "acct_port", "with TLS everything goes to auth_port; leave it out")
+    if server.whole("cert") and server["cert"] is None:
+        text = "TLS to a RADIUS server needs a certificate of ours: name a file in certs/"
+        yield _problem(server, "cert", text)
+    yield from _files(server, "cert", directories.certificates, [server["cert"]] if server["cert"] else [])
+    yield from _files(server, "cacerts", directories.authorities, server["cacerts"] or [])
+
+
+def _files(server: Section, key: str, directory: Path, names: list[str]) -> Found:
+    for name in names:
+        if not (directory / name).is_file():
+            text = f"there is no file {directory / name}; put it there, or correct the name"
+            yield _problem(server, key, text)
+
+
+def _server(server: Section) -> Found:
+    if server.whole("retransmit_timeout") and not server["retransmit_timeout"]:
+        yield _problem(server, "retransmit_timeout", "no answer could come in time; make it larger")
+    if server.whole("probe_interval") and server["probe_interval"] < 1:
+        yield _problem(server, "probe_interval", "below a second; make it larger")
+    address, source = server["address"], server["source"]
+    if address is not None and source is not None and source.version != address.version:
+        yield _problem(server, "source", "not of the same kind as address: one is IPv4, the other IPv6")
+
+
+def _realm(realm: Section, servers: dict[str, Section], incomplete: bool) -> Found:
+    if not realm.whole("servers"):
+        return
+    if not realm["servers"]:
+        yield _problem(realm, "servers", "no servers: nobody could log in")
+    seen = set()
+    for name, place in zip(realm["servers"], realm.items.get("servers", ()), strict=False):
+        if name in seen:
+            yield _problem(realm, "servers", f"{name!r} stands here twice", place)
+        elif name not in servers and not incomplete:
+            yield _problem(realm, "servers", f"there is no server {name!r}: {_known(servers)}", place)
+        seen.add(name)
