@@ -41,7 +41,13 @@ _INFO: LogLevel = LogLevel.info
 _WARN: LogLevel = LogLevel.warn
 _ERROR: LogLevel = LogLevel.error
 
-_LEVELS = {StateEntered: _DEBUG, SessionChanged: _DEBUG, Refused: _WARN}
+_LEVELS = {
+    StateEntered: _DEBUG,
+    SessionChanged: _DEBUG,
+    Refused: _WARN,
+    AaaServerDead: _ERROR,
+    AaaServerBack: _WARN,
+}
 _TURNED_AWAY = frozenset({Why.HALF_OPEN_FULL.value, Why.SOURCE_BLOCKED.value})
 
 
