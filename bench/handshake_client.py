@@ -25,7 +25,7 @@ from twisted.internet.task import cooperate
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
-from ikegw.addresses.pool import PoolAddresses
+from ikegw.addresses.pools import PoolAddresses
 from ikegw.auth.authenticator import Authenticator
 from ikegw.auth.loading import load_credentials
 from ikegw.dataplane.memory import MemoryPlane

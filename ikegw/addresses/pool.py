@@ -1,186 +1,173 @@
-"""Addresses for clients out of pools in memory: `ports.Addresses` without waiting (rows R-15…R-17)."""
+"""What a configuration says of a pool, and its addresses of one family: those reserved for some, and the rest, for all."""
 
-from collections.abc import Iterable
-from ipaddress import IPv4Interface, IPv6Interface
-from itertools import chain, count, pairwise
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
+from itertools import chain, pairwise
+from typing import Final, TypeVar
 
-from attrs import frozen
-from twisted.internet.defer import Deferred, fail, succeed
+from attrs import evolve, frozen
 
-from ikegw.addresses.space import Address, Interval, Network, Range, Space
-from ikegw.policy.identities import Normal, display, normal
-from ikegw.ports import AddressRequest, Lease, NoAddress
+from ikegw.addresses.owners import Owner
+from ikegw.addresses.space import Address, Former, Interval, Network, Range, Space
+from ikegw.policy.identities import IdentityPattern
+from ikegw.ports import Lease
+
+T = TypeVar("T")
 
 FAMILIES: Final = (4, 6)
 
 
+class Store(Enum):
+    """Where is written down who has which address."""
+
+    MEMORY = "memory"
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
+@frozen
+class Reservation:
+    """Addresses of a pool that only these may have: whom one of the patterns matches, or who is in one of the groups."""
+
+    name: str
+    blocks: tuple[Network | Range, ...]
+    identities: tuple[IdentityPattern, ...] = ()
+    groups: frozenset[str] = frozenset()
+
+    def is_for(self, owner: Owner) -> bool:
+        """May it have one of them?"""
+        return bool(self.groups & owner.groups) or any(one.matches(owner.identity) for one in self.identities)
+
+
 @frozen
 class Pool:
-    """What a configuration says: networks and ranges of either family, and the DNS servers and subnets that clients are told."""
+    """Addresses of either family, and what clients are told that have one of them. `excluded` are in it and never lent.
+
+    For `quarantine` seconds after it was given back, an address is only for who had it.
+    """
 
     name: str
     blocks: tuple[Network | Range, ...]
     dns: tuple[Address, ...] = ()
     subnets: tuple[Network, ...] = ()
+    nbns: tuple[IPv4Address, ...] = ()
+    domains: tuple[str, ...] = ()
+    excluded: tuple[Network | Range, ...] = ()
+    reservations: tuple[Reservation, ...] = ()
+    quarantine: float = 0.0
+    store: Store = Store.MEMORY
 
-    def space(self, family: int) -> Space:
-        """Its addresses of one family; ValueError, which names the pool, if it cannot be lent from."""
-        try:
-            return Space(Interval.of(block) for block in self.blocks if _family(block) == family)
-        except ValueError as error:
-            raise ValueError(f"pool {self.name}: {error}") from None
+    def intervals(self, family: int) -> Iterator[tuple[Reservation | None, tuple[Interval, ...]]]:
+        """The addresses of each reservation, and last those for all. ValueError, which names the pool, if blocks overlap."""
+        excluded = tuple(map(_whole, self.excluded))
+        taken = list(excluded)
+        for reservation in self.reservations:
+            own = [_whole(block) for block in reservation.blocks if version_of(block) == family]
+            yield reservation, tuple(self._as_in_blocks(own, excluded))
+            taken.extend(own)
+        blocks = [Interval.of(block) for block in self.blocks if version_of(block) == family]
+        for one, other in pairwise(sorted(blocks)):
+            if other.start <= one.end:
+                raise ValueError(f"pool {self.name}: two of its networks or ranges overlap")
+        yield None, tuple(chain.from_iterable(block.without(taken) for block in blocks))
 
+    def _as_in_blocks(self, wanted: Iterable[Interval], excluded: tuple[Interval, ...]) -> Iterator[Interval]:
+        """Reserved addresses with the prefix length of the block that they are in."""
+        for block in map(Interval.of, self.blocks):
+            for one in wanted:
+                start, end = max(one.start, block.start), min(one.end, block.end)
+                if one.version == block.version and start <= end:
+                    yield from evolve(block, start=start, end=end).without(excluded)
 
-@frozen
-class PoolUse:
-    """How many addresses of one family a pool has, and how many are lent."""
-
-    pool: str
-    family: int
-    size: int
-    lent: int
-
-
-@frozen
-class _Held:
-    """A standing lease: who holds it, and each address as (family, number), whose pool may have changed since."""
-
-    holder: Normal
-    addresses: tuple[tuple[int, int], ...]
-
-
-class PoolAddresses:
-    """Lends from pools, and keeps lending what it has lent when the pools change.
-
-    A client gets what it asks for if that is free, else the address that it last had, else any. Of the pools that its connection
-    names the first with a free address serves, for each family apart; a family that no pool can serve is left out, and only a
-    client that gets nothing at all fails.
-    """
-
-    def __init__(self, pools: Iterable[Pool] = ()) -> None:
-        self._pools: dict[str, Pool] = {}
-        self._spaces: dict[tuple[str, int], Space] = {}
-        self._standing: dict[int, _Held] = {}
-        self._numbers = count(1)
-        self.reload(pools)
-
-    def lease(self, request: AddressRequest) -> Deferred[Lease]:
-        """Obtain addresses at once; errback with NoAddress, whose text tells of each pool why not."""
-        holder = normal(request.identity)
-        wanted = [
-            family
-            for family, asked in zip(FAMILIES, (request.wants_ip4, request.wants_ip6), strict=True)
-            if asked
-        ]
-        taken = [found for family in wanted if (found := self._take(request, family, holder))]
-        if wanted and not taken:
-            return fail(NoAddress(self._why_not(request, wanted)))
-        number = next(self._numbers)
-        self._standing[number] = _Held(holder, tuple((family, address) for _, family, address in taken))
-        return succeed(self._lease(number, taken, request.pools))
-
-    def renew(self, lease: Lease) -> Deferred[Lease]:
-        """What a pool lends has no end."""
-        return succeed(lease)
-
-    def release(self, lease: Lease) -> Deferred[None]:
-        """Give a lease back; one that is not standing (any more) is left as it is."""
-        held = self._standing.pop(lease.token, None) if isinstance(lease.token, int) else None
-        if held is not None:
-            for (_, family), space in self._spaces.items():
-                for version, number in held.addresses:
-                    if version == family:
-                        space.give_back(number, held.holder)
-        return succeed(None)
-
-    def reload(self, pools: Iterable[Pool]) -> None:
-        """Lend from these pools from now on; standing leases stay as they are. ValueError (nothing changed) if pools overlap.
-
-        A pool whose blocks stay the same is not touched; one that changed keeps what it remembers of the addresses it still has.
-        """
-        wanted = {pool.name: pool for pool in pools}
-        spaces: dict[tuple[str, int], Space] = {}
-        for pool in wanted.values():
-            former = self._pools.get(pool.name)
-            for family in FAMILIES:
-                key = pool.name, family
-                unchanged = former is not None and former.blocks == pool.blocks
-                spaces[key] = self._spaces[key] if unchanged else self._succeeding(key, pool.space(family))
-        _refuse_overlaps(spaces)
-        self._pools, self._spaces = wanted, spaces
-
-    def usage(self) -> tuple[PoolUse, ...]:
-        """Sizes and counts of every pool and family that has addresses."""
-        return tuple(
-            PoolUse(pool, family, space.size, space.lent)
-            for (pool, family), space in self._spaces.items()
-            if space.size
+    def adorn(self, lease: Lease) -> Lease:
+        """The lease with what this pool tells its clients, behind what others told already."""
+        return evolve(
+            lease,
+            dns=_joined(lease.dns, self.dns),
+            subnets=_joined(lease.subnets, self.subnets),
+            nbns=_joined(lease.nbns, self.nbns),
+            domains=_joined(lease.domains, self.domains),
         )
 
-    def _succeeding(self, key: tuple[str, int], space: Space) -> Space:
-        for held in self._standing.values():
-            for family, number in held.addresses:
-                if family == key[1]:
-                    space.claim(number)
-        if key in self._spaces:
-            space.remember(self._spaces[key])
-        return space
 
-    def _take(self, request: AddressRequest, family: int, holder: Normal) -> tuple[str, int, int] | None:
-        asked = [int(address) for address in request.requested if address.version == family]
-        for pool in request.pools:
-            space = self._spaces.get((pool, family))
-            number = space.take(holder, asked) if space is not None else None
-            if number is not None:
-                return pool, family, number
-        return None
-
-    def _lease(self, token: int, taken: list[tuple[str, int, int]], asked: tuple[str, ...]) -> Lease:
-        ip4: IPv4Interface | None = None
-        ip6: IPv6Interface | None = None
-        for pool, family, number in taken:
-            interval = self._spaces[pool, family].interval(number)
-            prefix = interval.prefix if interval is not None else None
-            if family == 4:
-                ip4 = IPv4Interface((number, prefix))
-            else:
-                ip6 = IPv6Interface((number, prefix))
-        named = dict.fromkeys(pool for pool, _, _ in taken) or dict.fromkeys(asked)
-        serving = [self._pools[pool] for pool in named if pool in self._pools]
-        dns = chain.from_iterable(pool.dns for pool in serving)
-        subnets = chain.from_iterable(pool.subnets for pool in serving)
-        return Lease(ip4, ip6, tuple(dict.fromkeys(dns)), token, tuple(dict.fromkeys(subnets)))
-
-    def _why_not(self, request: AddressRequest, families: list[int]) -> str:
-        answers = [self._answer(pool, family) for pool in request.pools for family in families]
-        return (
-            f"no address for {display(request.identity)} on {request.connection}: "
-            f"{'; '.join(dict.fromkeys(answers)) or 'the connection names no pool'}"
-        )
-
-    def _answer(self, pool: str, family: int) -> str:
-        space = self._spaces.get((pool, family))
-        if space is None:
-            return f"pool {pool} is not configured"
-        if not space.size:
-            return f"pool {pool} has no IPv{family} addresses"
-        return f"pool {pool} has lent all of its {space.size} IPv{family} addresses"
-
-
-def _family(block: Network | Range) -> int:
+def version_of(block: Network | Range) -> int:
+    """4 or 6."""
     return block[0].version if isinstance(block, tuple) else block.version
 
 
-def _refuse_overlaps(spaces: dict[tuple[str, int], Space]) -> None:
-    """Two pools that share addresses would lend one address twice; ValueError names both."""
-    for family in FAMILIES:
-        held = sorted(
-            (interval, pool)
-            for (pool, version), space in spaces.items()
-            if version == family
-            for interval in space.intervals
-        )
-        for (one, pool), (other, second) in pairwise(held):
-            if other.start <= one.end:
-                raise ValueError(f"pools {pool} and {second} overlap")
+def address_of(family: int, number: int) -> Address:
+    """The address of that number."""
+    return IPv4Address(number) if family == 4 else IPv6Address(number)
+
+
+def _whole(block: Network | Range) -> Interval:
+    first, last = block if isinstance(block, tuple) else (block.network_address, block.broadcast_address)
+    return Interval(int(first), int(last), first.max_prefixlen, first.version)
+
+
+def _joined(one: tuple[T, ...], other: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys((*one, *other)))
+
+
+@frozen(eq=False)
+class Holding:
+    """One pool's addresses of one family, each with who has or had it."""
+
+    family: int
+    portions: tuple[tuple[Reservation | None, Space], ...]
+
+    @classmethod
+    def of(cls, pool: Pool, family: int, forgotten: Callable[[Address], None]) -> "Holding":
+        """All of them free; `forgotten` hears of what is remembered no more. ValueError, which names the pool, for overlaps."""
+
+        def told(number: int) -> None:
+            forgotten(address_of(family, number))
+
+        try:
+            portions = [
+                (reservation, Space(intervals, pool.quarantine, forgotten=told))
+                for reservation, intervals in pool.intervals(family)
+            ]
+            return cls(family, tuple(portions))
+        except ValueError as error:
+            text = str(error)
+            raise ValueError(text if text.startswith("pool ") else f"pool {pool.name}: {text}") from None
+
+    def take(self, owner: Owner, now: float, wanted: Iterable[int]) -> int | None:
+        """Lend one that is reserved for the owner, else one of those for all; None if there is none."""
+        asked = tuple(wanted)
+        for reservation, space in self.portions:
+            if reservation is None or reservation.is_for(owner):
+                number = space.take(owner.key, now, asked)
+                if number is not None:
+                    return number
+        return None
+
+    def space_of(self, number: int) -> Space | None:
+        """Where this address is, if it is one of these."""
+        return next((space for _, space in self.portions if space.interval(number) is not None), None)
+
+    def known_to(self, owner: Owner) -> set[int]:
+        """The addresses that are remembered to have been this owner's."""
+        return {number for _, space in self.portions if (number := space.last_of(owner.key)) is not None}
+
+    def remember(self, number: int, former: Former) -> bool:
+        """Is this address here, and free? Then it is remembered whose it was."""
+        space = self.space_of(number)
+        return space is not None and space.remember(number, former)
+
+    @property
+    def intervals(self) -> Iterator[Interval]:
+        """All of its addresses."""
+        return chain.from_iterable(space.intervals for _, space in self.portions)
+
+    @property
+    def size(self) -> int:
+        """How many it has."""
+        return sum(space.size for _, space in self.portions)
+
+    @property
+    def lent(self) -> int:
+        """How many are lent now."""
+        return sum(space.lent for _, space in self.portions)

@@ -9,7 +9,7 @@ from attrs import define, frozen
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger, LogLevel
 
-from ikegw.addresses.pool import PoolAddresses
+from ikegw.addresses.pools import PoolAddresses
 from ikegw.auth.authenticator import Authenticator
 from ikegw.config import Config
 from ikegw.config.settings import GateLimits, Logging

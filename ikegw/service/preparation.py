@@ -7,7 +7,8 @@ from typing import cast
 
 from attrs import field, frozen
 
-from ikegw.addresses.pool import Pool, PoolAddresses
+from ikegw.addresses.pool import Pool
+from ikegw.addresses.pools import PoolAddresses
 from ikegw.addresses.space import Network, Range
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.loading import load_credentials

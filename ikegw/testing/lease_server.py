@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from ikegw.addresses.pool import PoolAddresses
+from ikegw.addresses.pools import PoolAddresses
 from ikegw.ports import AddressRequest, Lease, NoAddress
 
 T = TypeVar("T")

@@ -10,7 +10,8 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 
-from ikegw.addresses.pool import Pool, PoolAddresses
+from ikegw.addresses.pool import Pool
+from ikegw.addresses.pools import PoolAddresses
 from ikegw.auth.authenticator import Authenticator
 from ikegw.auth.credentials import Credentials
 from ikegw.dataplane.memory import MemoryPlane

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 import pytest
 from attrs import evolve
 
-from ikegw.addresses.pool import PoolAddresses
+from ikegw.addresses.pools import PoolAddresses
 from ikegw.policy.identities import parse_identity
 from ikegw.ports import AddressRequest
 from ikegw.testing.pair import POOL, make_pair

@@ -5,7 +5,8 @@ from ipaddress import IPv4Address, IPv4Network
 from attrs import define, evolve, field
 from twisted.internet.interfaces import IReactorTime
 
-from ikegw.addresses.pool import Pool, PoolAddresses
+from ikegw.addresses.pool import Pool
+from ikegw.addresses.pools import PoolAddresses
 from ikegw.policy.connections import (
     AuthKind,
     ChildPolicy,

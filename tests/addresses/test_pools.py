@@ -4,47 +4,21 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_address, ip_
 from typing import Any
 
 import pytest
+from address_asking import ask, lend, refuse, result
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
-from ikegw.addresses.pool import Pool, PoolAddresses, PoolUse
+from ikegw.addresses.pool import Pool, Reservation
+from ikegw.addresses.pools import PoolAddresses, PoolUse
 from ikegw.addresses.space import Interval, Space
-from ikegw.policy.identities import parse_identity
-from ikegw.ports import AddressRequest, Lease, NoAddress
+from ikegw.policy.identities import IdentityPattern
+from ikegw.ports import Lease
+from ikegw.session import Grant
 
 DNS = (ip_address("10.3.0.53"), ip_address("2001:db8::53"))
 RW = Pool("rw", (ip_network("10.3.0.0/29"), ip_network("2001:db8:3::/64")), DNS)
-
-
-def result(deferred: Deferred[Any]) -> Any:
-    found: list[Any] = []
-    deferred.addBoth(found.append)
-    return found[0]
-
-
-def ask(
-    name: str = "carol@ikegw.example",
-    pools: tuple[str, ...] = ("rw",),
-    *,
-    ip4: bool = True,
-    ip6: bool = False,
-    requested: tuple[str, ...] = (),
-) -> AddressRequest:
-    addresses = tuple(ip_address(each) for each in requested)
-    return AddressRequest("roadwarriors", parse_identity(name), pools, ip4, ip6, addresses)
-
-
-def lend(addresses: PoolAddresses, request: AddressRequest) -> Lease:
-    lease = result(addresses.lease(request))
-    assert isinstance(lease, Lease), lease
-    return lease
-
-
-def refuse(addresses: PoolAddresses, request: AddressRequest) -> str:
-    failure = result(addresses.lease(request))
-    assert failure.check(NoAddress), failure
-    return str(failure.value)
 
 
 def test_lease_of_both_families_with_dns() -> None:
@@ -67,7 +41,7 @@ def test_network_and_broadcast_are_never_lent() -> None:
         ("10.0.0.0/31", 2),
         ("10.0.0.1/32", 1),
         ("10.0.0.0/30", 2),
-        ("2001:db8::/127", 2),
+        ("2001:db8::/127", 1),
         ("2001:db8::/126", 3),
         ("10.0.0.0/16", 65534),
     ],
@@ -219,12 +193,12 @@ def test_a_full_slash_16_is_lent_once_each_and_refilled() -> None:
 def test_what_is_remembered_is_bounded_and_forgotten_addresses_are_lent_again() -> None:
     space = Space([Interval.of(ip_network("10.0.0.0/28"))], remembered=3)
     for number in range(40):
-        taken = space.take((2, number))
+        taken = space.take(str(number), 0.0)
         assert taken is not None
-        space.give_back(taken, (2, number))
+        space.give_back(taken, str(number), 0.0)
     assert len(space._former) == len(space._last) == 3
-    assert len({space.take((2, number)) for number in range(14)}) == 14
-    assert space.take((2, 99)) is None
+    assert len({space.take(str(number), 0.0) for number in range(14)}) == 14
+    assert space.take("99", 0.0) is None
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9), st.integers(0, 20)), max_size=120))
@@ -242,3 +216,150 @@ def test_no_address_is_ever_held_twice_and_none_is_lost(steps: list[tuple[bool, 
         else:
             assert len(standing) == 8
         assert len({lease.ip4 for lease in standing}) == len(standing) == addresses.usage()[0].lent
+
+
+# ------------------------------------------------------------ what is never lent, and what is kept for some
+
+
+def test_excluded_addresses_are_never_lent_not_even_if_asked_for() -> None:
+    pool = Pool(
+        "rw",
+        (ip_network("10.3.0.0/29"),),
+        excluded=(ip_network("10.3.0.1/32"), (ip_address("10.3.0.5"), ip_address("10.3.0.9"))),
+    )
+    addresses = PoolAddresses([pool])
+    assert lend(addresses, ask("a", requested=("10.3.0.1",))).ip4 == IPv4Interface("10.3.0.2/29")
+    assert addresses.usage()[0].size == 3
+    assert {lend(addresses, ask(f"b{number}")).ip4 for number in range(2)} == {
+        IPv4Interface("10.3.0.3/29"),
+        IPv4Interface("10.3.0.4/29"),
+    }
+    refuse(addresses, ask("c"))
+
+
+def test_no_IPv6_address_that_ends_in_two_colons_is_lent_for_windows_cannot_use_it() -> None:
+    pool = Pool("rw", ((ip_address("2001:db8::ffff"), ip_address("2001:db8::1:1")),))
+    addresses = PoolAddresses([pool])
+    assert addresses.usage()[0].size == 2
+    asked = lend(addresses, ask("a", ip4=False, ip6=True, requested=("2001:db8::1:0",)))
+    assert {str(asked.ip6), str(lend(addresses, ask("b", ip4=False, ip6=True)).ip6)} == {
+        "2001:db8::ffff/128",
+        "2001:db8::1:1/128",
+    }
+    refuse(addresses, ask("c", ip4=False, ip6=True))
+
+
+@given(st.integers(0, 1 << 20), st.integers(0, 1 << 20))
+def test_the_size_of_an_IPv6_interval_is_what_can_be_lent_of_it(start: int, length: int) -> None:
+    interval = Interval(start, start + length, 64, 6)
+    if length > 300_000:
+        interval = Interval(start, start + length // 100, 64, 6)
+    counted = sum(1 for number in range(interval.start, interval.end + 1) if interval.may_be_lent(number))
+    assert interval.size == counted
+
+
+RESERVED = Pool(
+    "rw",
+    (ip_network("10.3.0.0/28"), ip_network("2001:db8:3::/64")),
+    reservations=(
+        Reservation(
+            "carol",
+            (ip_network("10.3.0.9/32"), ip_network("2001:db8:3::9/128")),
+            (IdentityPattern.parse("carol@ikegw.example"),),
+        ),
+        Reservation(
+            "staff", ((ip_address("10.3.0.2"), ip_address("10.3.0.3")),), groups=frozenset({"staff"})
+        ),
+    ),
+)
+
+
+def test_a_reserved_address_is_for_its_owner_alone_however_it_logs_in() -> None:
+    addresses = PoolAddresses([RESERVED])
+    others = {
+        str(lend(addresses, ask(f"user{number}", requested=("10.3.0.9",))).ip4.ip) for number in range(11)
+    }  # type: ignore[union-attr]
+    assert not others & {"10.3.0.2", "10.3.0.3", "10.3.0.9"}
+    assert "reserved for others" in refuse(addresses, ask("late"))
+    carol = lend(addresses, ask("CAROL@ikegw.example", ip6=True))
+    assert (str(carol.ip4), str(carol.ip6)) == ("10.3.0.9/28", "2001:db8:3::9/64")
+    result(addresses.release(carol))
+    assert str(lend(addresses, ask("192.0.2.7", user="carol@ikegw.example")).ip4) == "10.3.0.9/28"
+
+
+def test_a_second_device_of_whom_an_address_is_reserved_for_gets_one_of_all() -> None:
+    addresses = PoolAddresses([RESERVED])
+    lend(addresses, ask())
+    assert str(lend(addresses, ask()).ip4) == "10.3.0.1/28"
+
+
+@pytest.mark.parametrize(
+    "grant", [Grant(classes=(b"staff",)), Grant(filters=("guests", "staff"))], ids=["Class", "Filter-Id"]
+)
+def test_addresses_reserved_for_a_group_are_for_whom_the_AAA_server_says_is_in_it(grant: Grant) -> None:
+    addresses = PoolAddresses([RESERVED])
+    assert str(lend(addresses, ask("guest")).ip4) == "10.3.0.1/28"
+    assert {str(lend(addresses, ask(name, grant=grant)).ip4) for name in ("a", "b")} == {
+        "10.3.0.2/28",
+        "10.3.0.3/28",
+    }
+    assert str(lend(addresses, ask("c", grant=grant)).ip4) == "10.3.0.4/28"
+
+
+def test_reservations_that_overlap_are_refused() -> None:
+    twice = evolve(
+        RESERVED, reservations=(*RESERVED.reservations, evolve(RESERVED.reservations[0], name="again"))
+    )
+    with pytest.raises(ValueError, match="pool rw: two of its reservations overlap"):
+        PoolAddresses([twice])
+
+
+# ------------------------------------------------------------ quarantine
+
+
+def test_an_address_that_was_given_back_just_now_is_only_for_who_had_it() -> None:
+    clock = Clock()
+    addresses = PoolAddresses([evolve(RW, quarantine=60.0)], clock.seconds)
+    leases = [lend(addresses, ask(f"user{number}")) for number in range(6)]
+    result(addresses.release(leases[2]))
+    text = refuse(addresses, ask("stranger", requested=(str(leases[2].ip4.ip),)))  # type: ignore[union-attr]
+    assert "were given back just now" in text
+    assert lend(addresses, ask("user2")).ip4 == leases[2].ip4
+    result(addresses.release(leases[3]))
+    clock.advance(59.9)
+    refuse(addresses, ask("stranger"))
+    clock.advance(0.2)
+    assert lend(addresses, ask("stranger")).ip4 == leases[3].ip4
+
+
+# ------------------------------------------------------------ another's decision
+
+
+def test_a_certain_address_is_lent_once_also_if_it_is_reserved_or_remembered_for_another() -> None:
+    addresses = PoolAddresses([RESERVED])
+    former = lend(addresses, ask("former"))
+    result(addresses.release(former))
+    for text in ("10.3.0.9", str(former.ip4.ip)):  # type: ignore[union-attr]
+        lease = result(addresses.lease_this(ask("dave"), ip_address(text)))
+        assert str(lease.ip4) == f"{text}/28"
+        failure = result(addresses.lease_this(ask("erin"), ip_address(text)))
+        assert str(failure.value) == f"{text} is lent to dave at present"
+        result(addresses.release(lease))
+    assert "in no pool" in str(result(addresses.lease_this(ask(), ip_address("192.0.2.1"))).value)
+    assert addresses.pool_of(ip_address("2001:db8:3::77")) == "rw"
+    assert addresses.pool_of(ip_address("10.3.0.0")) is None
+
+
+def test_what_a_pool_tells_its_clients_is_told_of_every_pool_that_serves() -> None:
+    four = Pool(
+        "four",
+        (ip_network("10.3.0.0/24"),),
+        DNS[:1],
+        nbns=(IPv4Address("10.3.0.54"),),
+        domains=("a.example",),
+    )
+    six = Pool("six", (ip_network("2001:db8::/64"),), DNS, domains=("b.example", "a.example"))
+    lease = lend(PoolAddresses([four, six]), ask(pools=("four", "six"), ip6=True))
+    assert lease.dns == DNS
+    assert lease.nbns == (IPv4Address("10.3.0.54"),)
+    assert lease.domains == ("a.example", "b.example")

@@ -1,0 +1,183 @@
+"""The journal of addresses in an SQLite file: a thread writes it, many entries in one transaction."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from ikegw.addresses.journal import Address, Entry
+
+Slowly = Callable[..., Deferred[Any]]
+"""Runs a function with its arguments in a thread."""
+
+FORMAT: Final = 1
+
+_TABLE: Final = """
+create table if not exists address (
+    address text primary key,  -- as people write it
+    owner text not null,       -- whose it is or was: a hash, the same for every spelling of the name
+    name text not null,        -- the same for people
+    free_since real            -- when it was given back, in seconds since 1970; null: it is lent
+) without rowid
+"""
+_WRITE: Final = """
+insert into address values (?, ?, ?, ?)
+on conflict (address) do update set owner = excluded.owner, name = excluded.name, free_since = excluded.free_since
+"""
+
+
+class SqliteJournal:
+    """`Journal` in the file at `path`, which is this gateway's alone as long as it runs; others may read it.
+
+    While a transaction is being written, what comes gathers for the next: the disk decides how many there are in each, and
+    the reactor never waits for it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, path: Path, slowly: Slowly) -> None:
+        self._path = path
+        self._slowly = slowly
+        self._connection: sqlite3.Connection | None = None
+        self._lock: int | None = None
+        self._gathered: dict[Address, Entry | None] = {}
+        self._waiting: list[Deferred[None]] = []  # for the transaction of what has gathered
+        self._left: dict[Address, Entry | None] = {}  # of transactions that failed: for the next
+        self._writing: list[Deferred[None]] | None = None  # who waits for the transaction under way
+        self._healthy = True
+
+    def open(self) -> Deferred[tuple[Entry, ...]]:
+        """See `Journal`."""
+        return self._slowly(self._open)
+
+    def write(self, entry: Entry) -> None:
+        """See `Journal`."""
+        self._gathered[entry.address] = entry
+        self._go_on()
+
+    def erase(self, address: Address) -> None:
+        """See `Journal`."""
+        self._gathered[address] = None
+        self._go_on()
+
+    def written(self) -> Deferred[None]:
+        """See `Journal`."""
+        waiting: Deferred[None] = Deferred()
+        if self._gathered:
+            self._waiting.append(waiting)
+        elif self._writing is not None:
+            self._writing.append(waiting)
+        else:
+            waiting.callback(None)
+        return waiting
+
+    def close(self) -> Deferred[None]:
+        """See `Journal`."""
+        return self.written().addCallback(lambda _: self._slowly(self._close))
+
+    # ------------------------------------------------------------ one transaction after the other
+
+    def _go_on(self) -> None:
+        if self._writing is not None or self._connection is None or not self._gathered:
+            return
+        batch, self._gathered, self._left = {**self._left, **self._gathered}, {}, {}
+        self._writing, self._waiting = self._waiting, []
+        done = self._slowly(self._commit, tuple(batch.items()))
+        done.addCallbacks(self._committed, self._not_committed, errbackArgs=(batch,))
+        done.addCallback(self._next)
+
+    def _next(self, _: object) -> None:
+        waiting, self._writing = self._writing or [], None
+        self._go_on()
+        for one in waiting:
+            one.callback(None)
+
+    def _committed(self, _: object) -> None:
+        if not self._healthy:
+            self._healthy = True
+            self._log.info("{path}: addresses are written down again", path=str(self._path))
+
+    def _not_committed(self, failure: Failure, batch: dict[Address, Entry | None]) -> None:
+        """Nobody is kept out for that: the addresses are right all the same, as long as we run."""
+        self._left = batch
+        if self._healthy:
+            self._healthy = False
+            self._log.error(
+                "{path}: cannot write down who has which address: {why}; addresses are lent all the same, but clients "
+                "may get others after a restart. Is the disk full?",
+                path=str(self._path),
+                why=failure.getErrorMessage(),
+            )
+
+    # ------------------------------------------------------------ in the thread
+
+    def _open(self) -> tuple[Entry, ...]:
+        try:
+            self._lock = _lock(self._path.with_name(self._path.name + ".lock"))
+            connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+            self._connection = connection
+            return _read(connection)
+        except (OSError, sqlite3.Error) as error:
+            self._close()
+            raise OSError(f"{self._path}: addresses cannot be kept there: {error}") from None
+
+    def _commit(self, gathered: Sequence[tuple[Address, Entry | None]]) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        kept = [
+            (str(entry.address), entry.owner, entry.name, entry.free_since)
+            for _, entry in gathered
+            if entry is not None
+        ]
+        gone = [(str(address),) for address, entry in gathered if entry is None]
+        connection.execute("begin immediate")
+        try:
+            connection.executemany(_WRITE, kept)
+            connection.executemany("delete from address where address = ?", gone)
+            connection.execute("commit")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("rollback")
+            raise
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        lock, self._lock = self._lock, None
+        if connection is not None:
+            connection.close()
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(path: Path) -> int:
+    """Hold the file as long as this process lives; OSError if another holds it."""
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise OSError(
+            "another ikegw has it open; give each gateway a file of its own, or share pools through PostgreSQL"
+        ) from None
+    return descriptor
+
+
+def _read(connection: sqlite3.Connection) -> tuple[Entry, ...]:
+    (found,) = connection.execute("pragma user_version").fetchone()
+    if found not in (0, FORMAT):
+        raise OSError(f"it has format {found}, of a later version of ikegw; this one knows format {FORMAT}")
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = full")
+    connection.execute(_TABLE)
+    connection.execute(f"pragma user_version = {FORMAT}")
+    rows = connection.execute("select * from address order by coalesce(free_since, 1e300)").fetchall()
+    return tuple(Entry(ip_address(address), *rest) for address, *rest in rows)
