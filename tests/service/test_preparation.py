@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ikegw.addresses.pools import PoolAddresses
 from ikegw.service.preparation import Unusable, prepare
 from ikegw.service.status import duration
 
@@ -30,8 +31,8 @@ def test_a_network_is_lent_without_its_own_and_its_broadcast_address(tmp_path: P
     pools = '[pools.net]\naddrs = ["10.9.0.0/24"]\n[pools.range]\naddrs = ["10.8.0.0-10.8.0.9"]\n'
     net, some = prepare(written(tmp_path, pools)).pools
     assert [str(block) for block in net.blocks] == ["10.9.0.0/24"]
-    assert net.space(4).size == 254
-    assert some.space(4).size == 10
+    assert PoolAddresses([net]).usage()[0].size == 254
+    assert PoolAddresses([some]).usage()[0].size == 10
 
 
 def test_pools_that_share_addresses_are_refused(tmp_path: Path) -> None:
