@@ -1,19 +1,22 @@
-"""SMI_AUTH_WAIT (Figure 2): prove ourselves, check the responder, take what it lends, and install the child."""
+"""From SMI_AUTH_WAIT on (Figure 2): prove ourselves, check the responder, take what it lends, and install the child."""
 
-from attrs import define, field
+from collections.abc import Callable
+
+from attrs import define, evolve, field
 
 from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Verified
 from ikegw.events import AuthFailed, AuthFailure, Refused
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of, granted, request_for
 from ikegw.ike.greeting import certificates_to_send, window_offer
+from ikegw.ike.logging_in import LoggingIn
 from ikegw.ike.negotiation import asked_of_us, selector_payloads, tunnel
 from ikegw.ike.opening import Opening
 from ikegw.ike.roaming import agree, announcement
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.initiator import Initiator
-from ikegw.policy.connections import ChildPolicy
+from ikegw.policy.connections import AuthKind, ChildPolicy
 from ikegw.policy.identities import display
 from ikegw.policy.proposals import accepted_esp, to_wire
 from ikegw.policy.selectors import resolve, within
@@ -41,6 +44,9 @@ class Authenticating:
     certificates_wanted: tuple[CertificateRequest, ...] = field(repr=False)
     peer_hashes: frozenset[HashId]
     child: ChildSa | None = field(default=None, init=False)
+    login: LoggingIn | None = field(default=None, init=False, repr=False)
+    """Only if we prove ourselves by EAP."""
+
     _reserved_spi: bytes = field(default=b"", init=False)
     _local_selectors: tuple[TrafficSelector, ...] = field(default=(), init=False)
     _remote_selectors: tuple[TrafficSelector, ...] = field(default=(), init=False)
@@ -48,8 +54,14 @@ class Authenticating:
     # ------------------------------------------------------------ the request
 
     def begin(self) -> None:
-        """Row I-05: our proof first, then the child's SPI, then the request."""
+        """Row I-05: our proof first, unless that is to be EAP; then the child's SPI, then the request."""
         sa = self.sa
+        if sa.connection.local.kind is AuthKind.EAP:
+            self.login = LoggingIn(
+                sa, self.machine, self.opening, self._verify, self._conclude, self._peer_refused, self._fail
+            )
+            self._proved(None)
+            return
         hints = PeerHints(sa.connection.remote.identity.exact, self.certificates_wanted, self.peer_hashes)
         octets = self.opening.signed_by_initiator(sa.channel, sa.local_identity)
         proving = sa.surroundings.authenticator.prove(
@@ -57,7 +69,7 @@ class Authenticating:
         )
         sa.wait_for(proving, self._proved, AuthenticationError, self._not_authentic)
 
-    def _proved(self, proof: Proof) -> None:
+    def _proved(self, proof: Proof | None) -> None:
         policy = self.policy
         if policy is None:
             self._send(proof, ())
@@ -70,23 +82,38 @@ class Authenticating:
         sa = self.sa
         sa.wait_for(sa.surroundings.data_plane.allocate_spi(sa.path), reserved, DataPlaneError, self._no_spi)
 
-    def _send(self, proof: Proof, child: tuple[Payload, ...]) -> None:
+    def _send(self, proof: Proof | None, child: tuple[Payload, ...]) -> None:
         sa = self.sa
         expected = sa.connection.remote.identity.exact
         sa.ask(
             ExchangeType.IKE_AUTH,
             (
                 IdInitiator(sa.local_identity),
-                *certificates_to_send(sa.connection.send_certificate, proof, self.certificates_wanted),
+                *self._certificates(proof),
                 *((Notify(NotifyType.INITIAL_CONTACT),) if self.initial_contact else ()),
                 *sa.surroundings.authenticator.requests(sa.connection.remote),
                 *(() if expected is None else (IdResponder(expected),)),
-                proof.authentication,
+                *self._authentication(proof),
                 *window_offer(sa.connection),
                 *announcement(sa),
                 *child,
             ),
         )
+
+    def _certificates(self, proof: Proof | None) -> tuple[Certificate, ...]:
+        if proof is None:
+            return ()
+        return certificates_to_send(self.sa.connection, proof, self.certificates_wanted)
+
+    def _authentication(self, proof: Proof | None) -> tuple[Payload, ...]:
+        """AUTH; or none, which asks for EAP, and whether the responder may leave its own out as well (RFC 5998)."""
+        if proof is not None:
+            return (proof.authentication,)
+        return (Notify(NotifyType.EAP_ONLY_AUTHENTICATION),) if self._eap_alone else ()
+
+    @property
+    def _eap_alone(self) -> bool:
+        return self.sa.connection.remote.kind is AuthKind.EAP
 
     def _child_payloads(self, policy: ChildPolicy, spi: bytes) -> tuple[Payload, ...]:
         sa = self.sa
@@ -101,32 +128,51 @@ class Authenticating:
     # ------------------------------------------------------------ the answer
 
     def answered(self, message: Message) -> None:
-        """Rows I-06, I-18, IE-07, IE-08, IE-13: decide which it is."""
-        sa = self.sa
-        if message.one(Authentication) is None or message.one(IdResponder) is None:
+        """Rows I-06, I-18, IE-07, IE-08, IE-13, and those of an EAP login: decide which it is."""
+        if self.login is not None:
+            self.login.answered(message)
+        elif message.one(Authentication) is None or message.one(IdResponder) is None:
             self._peer_refused(message)
-            return
-        identity = message.need(IdResponder).identity
+        else:
+            self._verify(message, lambda: self._conclude(message))
+
+    def _verify(self, message: Message, verified: Callable[[], None]) -> None:
+        """IDr and AUTH of the responder's first response; goes on with `verified` if both hold."""
+        sa = self.sa
+        identity, remote = message.need(IdResponder).identity, sa.connection.remote
         sa.remote_identity = identity
-        expected = sa.connection.remote.identity
-        if not expected.matches(identity):
-            said = f"expected {expected}, the peer says it is {display(identity)}"
+        if not remote.identity.matches(identity):
+            said = f"expected {remote.identity}, the peer says it is {display(identity)}"
             self._fail(AuthFailure.NOT_AUTHENTIC, f"{said}; compare remote.id here with local.id there")
             return
+        authentication = message.one(Authentication)
+        if authentication is None:
+            self._unproved(verified)
+            return
+
+        def known(result: Verified) -> None:
+            sa.method = result.method
+            verified()
+
         verifying = sa.surroundings.authenticator.verify(
-            sa.connection.remote,
+            evolve(remote, kind=AuthKind.PUBKEY) if self._eap_alone else remote,
             identity,
             self.opening.signed_by_responder(sa.channel, identity),
             sa.channel.suite.prf,
             message.every(Certificate),
-            message.need(Authentication),
+            authentication,
             sa.local_identity,
         )
-        sa.wait_for(
-            verifying,
-            lambda verified: self._verified(verified, message),
-            AuthenticationError,
-            self._not_authentic,
+        sa.wait_for(verifying, known, AuthenticationError, self._not_authentic)
+
+    def _unproved(self, verified: Callable[[], None]) -> None:
+        if self._eap_alone:
+            verified()
+            return
+        self._fail(
+            AuthFailure.NOT_AUTHENTIC,
+            "the peer wants our EAP login without having proved itself; have it use a certificate, or, if the EAP method "
+            'proves both sides, write remote.auth = "eap"',
         )
 
     def _peer_refused(self, message: Message) -> None:
@@ -136,8 +182,7 @@ class Authenticating:
         self._tell_refused(name, "the peer's log says why", by_peer=True)
         self.machine.peer_refused()
 
-    def _verified(self, verified: Verified, message: Message) -> None:
-        self.sa.method = verified.method
+    def _conclude(self, message: Message) -> None:
         agree(self.sa, message)
         refusal = message.error
         if self.policy is None:

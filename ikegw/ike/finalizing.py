@@ -5,30 +5,29 @@ The machine may come here more than once; a step that is finished is not done ag
 
 from collections.abc import Callable
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet import defer
 
-from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Verified
+from ikegw.auth.authenticator import AuthenticationError
 from ikegw.events import AddressLeased, AuthFailed, AuthFailure, Refused
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of, reply, wanted_by
-from ikegw.ike.greeting import certificates_to_send, window_offer
+from ikegw.ike.greeting import window_offer
 from ikegw.ike.negotiation import Agreed, NoChild, agree, selector_payloads, tunnel
 from ikegw.ike.opening import Opening
+from ikegw.ike.proofs import Proofs
 from ikegw.ike.roaming import agree as agree_to_move
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.responder import Responder
 from ikegw.ports import AddressRequest, DataPlaneError, Lease, NoAddress
 from ikegw.session import Termination
-from ikegw.wire.authentication import Authentication
-from ikegw.wire.certificate import Certificate, CertificateRequest
 from ikegw.wire.configuration import Configuration
-from ikegw.wire.identification import Identity, IdResponder
+from ikegw.wire.identification import Identity
 from ikegw.wire.message import Message, Payload
 from ikegw.wire.notify import Notify
 from ikegw.wire.proposal import SecurityAssociation
-from ikegw.wire.registry import ConfigType, HashId, NotifyType
+from ikegw.wire.registry import ConfigType, NotifyType
 from ikegw.wire.selectors import SelectorsInitiator, SelectorsResponder
 
 CONFIGURATION_SECONDS = 20.0
@@ -37,18 +36,19 @@ CONFIGURATION_SECONDS = 20.0
 
 @define(eq=False)
 class Finalizing:
-    """The steps between an admissible IKE_AUTH request and its answer; `child` and the answer's payloads grow with them."""
+    """The steps between an admissible IKE_AUTH request and its answer; `child` and the answer's payloads grow with them.
+
+    `message` is the request that asked for the child; after an EAP login, that was not the last one.
+    """
 
     sa: IkeSa = field(repr=False)
     machine: Responder = field(repr=False)
     opening: Opening = field(repr=False)
     message: Message = field(repr=False)
-    authentication: Authentication = field(repr=False)
+    proofs: Proofs = field(repr=False)
     identity: Identity
-    peer_hashes: frozenset[HashId]
     child: ChildSa | None = field(default=None, init=False)
     _todo: list[Callable[[], None]] = field(init=False, repr=False)
-    _proof: tuple[Payload, ...] = field(default=(), init=False, repr=False)
     _child_payloads: tuple[Payload, ...] = field(default=(), init=False, repr=False)
     _child_error: Notify | None = field(default=None, init=False)
 
@@ -66,14 +66,13 @@ class Finalizing:
 
     def answer(self) -> tuple[Payload, ...]:
         """The payloads of the final IKE_AUTH response (rows R-17, R-18)."""
-        ours = IdResponder(self.sa.local_identity)
         rest = self._child_payloads if self._child_error is None else (self._child_error,)
         notifies = (
             *self._lifetime(),
             *window_offer(self.sa.connection),
             *agree_to_move(self.sa, self.message),
         )
-        return (ours, *self._proof, *rest, *notifies)
+        return (*self.proofs.payloads, *rest, *notifies)
 
     def _lifetime(self) -> tuple[Notify, ...]:
         """RFC 4478: by when the initiator is to authenticate anew."""
@@ -86,21 +85,7 @@ class Finalizing:
     # ------------------------------------------------------------ who is who
 
     def _verify(self) -> None:
-        sa = self.sa
-        verifying = sa.surroundings.authenticator.verify(
-            sa.connection.remote,
-            self.identity,
-            self.opening.signed_by_initiator(sa.channel, self.identity),
-            sa.channel.suite.prf,
-            self.message.every(Certificate),
-            self.authentication,
-            sa.local_identity,
-        )
-        sa.wait_for(verifying, self._verified, AuthenticationError, self._not_authentic)
-
-    def _verified(self, verified: Verified) -> None:
-        self.sa.method = verified.method
-        self.go_on()
+        self.proofs.verify(self.go_on, self._not_authentic)
 
     def _count(self) -> None:
         """Port-Limit."""
@@ -112,19 +97,7 @@ class Finalizing:
             self.go_on()
 
     def _prove(self) -> None:
-        sa = self.sa
-        hints = PeerHints(self.identity, self.message.every(CertificateRequest), self.peer_hashes)
-        octets = self.opening.signed_by_responder(sa.channel, sa.local_identity)
-        proving = sa.surroundings.authenticator.prove(
-            sa.connection.local, sa.local_identity, octets, sa.channel.suite.prf, hints
-        )
-        sa.wait_for(proving, self._proved, AuthenticationError, self._not_authentic)
-
-    def _proved(self, proof: Proof) -> None:
-        requests = self.message.every(CertificateRequest)
-        certificates = certificates_to_send(self.sa.connection.send_certificate, proof, requests)
-        self._proof = (*certificates, proof.authentication)
-        self.go_on()
+        self.proofs.prove(self.go_on, self._not_authentic)
 
     def _not_authentic(self, error: AuthenticationError) -> None:
         sa = self.sa
@@ -147,7 +120,7 @@ class Finalizing:
     def _configure(self) -> None:
         """Lend addresses; a client that comes back takes its own with it from the session that ends for this one."""
         sa, asked = self.sa, self._asked
-        request = None if asked is None else wanted_by(asked, sa.connection, self.identity, sa.path)
+        request = None if asked is None else self._wanted_by(asked)
         anew = self.message.notify(NotifyType.INITIAL_CONTACT) is not None
         own = None if request is None else sa.table.tenancy_of_its_peer(sa, request, anew=anew)
         if own is not None:
@@ -158,6 +131,11 @@ class Finalizing:
             self.go_on()
         else:
             self._lease(request)
+
+    def _wanted_by(self, asked: Configuration) -> AddressRequest:
+        sa = self.sa
+        wanted = wanted_by(asked, sa.connection, self.identity, sa.path)
+        return evolve(wanted, user=sa.user, session=sa.session_id, grant=sa.grant)
 
     def _lease(self, request: AddressRequest) -> None:
         sa = self.sa

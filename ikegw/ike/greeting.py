@@ -4,7 +4,7 @@ from struct import Struct
 
 from ikegw.auth.authenticator import Proof
 from ikegw.crypto.transforms import Prf
-from ikegw.policy.connections import Connection, SendCertificate
+from ikegw.policy.connections import AuthKind, Connection, SendCertificate
 from ikegw.wire.certificate import Certificate, CertificateRequest
 from ikegw.wire.message import Message
 from ikegw.wire.notify import Notify
@@ -46,10 +46,15 @@ def hashes_of(message: Message) -> frozenset[HashId]:
 
 
 def certificates_to_send(
-    how: SendCertificate, proof: Proof, requests: tuple[CertificateRequest, ...]
+    connection: Connection, proof: Proof, requests: tuple[CertificateRequest, ...]
 ) -> tuple[Certificate, ...]:
-    """Our certificates, if they go with our AUTH; `requests` are the peer's CERTREQ payloads, of whichever authorities (§3.7)."""
-    sent = how is SendCertificate.ALWAYS or (how is SendCertificate.IF_ASKED and bool(requests))
+    """Our certificates, if they go with our AUTH; `requests` are the peer's CERTREQ payloads, of whichever authorities (§3.7).
+
+    Clients that log in by EAP need ours, and some never ask (Apple's without an issuer in their profile).
+    """
+    how = connection.send_certificate
+    asked = bool(requests) or connection.remote.kind is AuthKind.EAP
+    sent = how is SendCertificate.ALWAYS or (how is SendCertificate.IF_ASKED and asked)
     return proof.certificates if sent else ()
 
 

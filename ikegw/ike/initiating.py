@@ -14,6 +14,7 @@ from ikegw.ike.channel import Channel
 from ikegw.ike.fragmentation import agreed, announcement
 from ikegw.ike.greeting import NONCE_OCTETS, hash_algorithms, hashes_of, nonce_is_sound
 from ikegw.ike.living import Living
+from ikegw.ike.logging_in import LoggingIn
 from ikegw.ike.opening import Opening
 from ikegw.ike.roaming import nat_detection
 from ikegw.ike.sa import IkeSa
@@ -230,6 +231,29 @@ class Initiating:
             )
         elif self._authenticating is not None:
             self._authenticating.begin()
+
+    @property
+    def _login(self) -> LoggingIn:
+        login = None if self._authenticating is None else self._authenticating.login
+        if login is None:
+            raise AssertionError("the machine speaks of an EAP login that was never begun")
+        return login
+
+    def authenticate_peer(self) -> None:
+        """Row I-10."""
+        self._login.authenticate_peer()
+
+    def respond_eap(self) -> None:
+        """Rows I-13, I-14."""
+        self._login.respond()
+
+    def send_eap(self) -> None:
+        """Row I-15."""
+        self._login.send_response()
+
+    def request_final_auth(self) -> None:
+        """Row I-16."""
+        self._login.request_final()
 
     def response(self, message: Message, octets: bytes) -> None:
         """The protected answer to IKE_AUTH."""

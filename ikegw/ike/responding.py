@@ -18,6 +18,8 @@ from ikegw.ike.greeting import CHILDLESS, NONCE_OCTETS, hash_algorithms, hashes_
 from ikegw.ike.living import Living
 from ikegw.ike.mobike import came_through_nat
 from ikegw.ike.opening import Opening
+from ikegw.ike.proofs import ByCredentials
+from ikegw.ike.relaying import Relaying
 from ikegw.ike.roaming import nat_detection
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.responder import Responder, ResponderMachine
@@ -54,6 +56,8 @@ class Responding:
 
     _opening: Opening = field(init=False, repr=False)
     _finalizing: Finalizing = field(init=False, repr=False)
+    _relaying: Relaying | None = field(default=None, init=False, repr=False)
+    """Only if the initiator logs in by EAP."""
 
     def __attrs_post_init__(self) -> None:
         self.machine = ResponderMachine(self)
@@ -150,9 +154,11 @@ class Responding:
     # ------------------------------------------------------------ IKE_AUTH
 
     def request(self, message: Message) -> None:
-        """§9: IKE_AUTH in SMR_AUTH; INFORMATIONAL only to reject us (RE-14); all else is dropped (RE-15)."""
+        """§9: IKE_AUTH first, and in an EAP login; INFORMATIONAL only to reject us (RE-14); all else is dropped (RE-15)."""
         exchange, self._asked = message.header.exchange, message.header
-        if exchange is ExchangeType.IKE_AUTH and self.sa.state == "SMR_AUTH":
+        if exchange is ExchangeType.IKE_AUTH and self._relaying is not None:
+            self._go_on_with_login(self._relaying, message)
+        elif exchange is ExchangeType.IKE_AUTH:
             self._ike_auth(message)
         elif exchange is ExchangeType.INFORMATIONAL and _rejects_us(message):
             self.sa.ending = "the initiator rejected us"
@@ -162,7 +168,11 @@ class Responding:
             self.sa.drop(self.sa.path, "request-before-mature", exchange.name)
 
     def _ike_auth(self, message: Message) -> None:
-        identity, named = message.need(IdInitiator).identity, message.one(IdResponder)
+        said, named = message.one(IdInitiator), message.one(IdResponder)
+        if said is None:
+            self.malformed(ParseError("IKE_AUTH begins with IDi"), message.header)
+            return
+        identity = said.identity
         idr = None if named is None else named.identity
         self.sa.remote_identity = identity
         fitting = for_identities(self._still_possible(), identity, idr)
@@ -171,31 +181,38 @@ class Responding:
         if not fitting:
             self._fail(AuthFailure.NO_CONFIGURATION, self._whom_we_know(identity, idr))
             self.machine.unconfigured()
-        elif not allowed or authentication is None:
+        elif not allowed:
             self._fail(AuthFailure.METHOD_NOT_ALLOWED, _methods(fitting, authentication))
             self.machine.method_not_allowed()
         elif allowed[0].mobike and came_through_nat(message, self.sa.path):
             self._refuse(NotifyType.UNEXPECTED_NAT_DETECTED, "the peer forbids NATs, and there is one")
             self.machine.method_not_allowed()
         else:
-            self._admit(allowed[0], message, authentication, identity, idr)
+            self._admit(allowed[0], message, identity, idr)
 
     def _admit(
-        self,
-        connection: Connection,
-        message: Message,
-        authentication: Authentication,
-        identity: Identity,
-        idr: Identity | None,
+        self, connection: Connection, message: Message, identity: Identity, idr: Identity | None
     ) -> None:
         sa = self.sa
         sa.disarm("half-open")
         sa.belong_to(connection)
-        sa.local_identity = connection.local.identity or idr or sa.local_identity
-        self._finalizing = Finalizing(
-            sa, self.machine, self._opening, message, authentication, identity, hashes_of(self.message)
-        )
-        self.machine.admissible()
+        sa.local_identity = self._ourselves(connection, idr)
+        proofs = ByCredentials(sa, self._opening, message, identity, hashes_of(self.message))
+        if message.one(Authentication) is None:
+            self._relaying = Relaying(sa, self.machine, self._opening, message, identity, proofs, self._fail)
+            self._relaying.begin()
+        else:
+            self._finalizing = Finalizing(sa, self.machine, self._opening, message, proofs, identity)
+            self.machine.admissible()
+
+    def _ourselves(self, connection: Connection, idr: Identity | None) -> Identity:
+        """As whom we answer: as configured, as asked (Windows never asks), as our certificate has it, or by our address."""
+        if connection.local.identity or idr:
+            return connection.local.identity or idr or self.sa.local_identity
+        if connection.local.kind is not AuthKind.PUBKEY:
+            return self.sa.local_identity
+        authenticator = self.sa.surroundings.authenticator
+        return authenticator.own_identity(connection.local) or self.sa.local_identity
 
     def _still_possible(self) -> tuple[Connection, ...]:
         """Row G-04: the candidates that would have agreed to the suite that was chosen."""
@@ -206,6 +223,41 @@ class Responding:
         wanted = "" if idr is None else f", which asked for us as {display(idr)}"
         known = "; ".join(f"{c.name}: remote.id {c.remote.identity}" for c in self.candidates[:8])
         return f"no connection fits {display(identity)}{wanted}; those for its address are: {known}"
+
+    # ------------------------------------------------------------ the EAP login
+
+    def _go_on_with_login(self, relaying: Relaying, message: Message) -> None:
+        self.sa.disarm("half-open")
+        relaying.heard(message)
+
+    @property
+    def _login(self) -> Relaying:
+        if self._relaying is None:
+            raise AssertionError("the machine speaks of an EAP login that was never begun")
+        return self._relaying
+
+    def ask_aaa(self) -> None:
+        """Rows R-05 and R-09."""
+        self._login.ask()
+
+    def prove_first(self) -> None:
+        """Rows R-06 and R-07."""
+        self._login.prove()
+
+    def answer_eap(self) -> None:
+        """Rows R-08, R-10, R-11 and RE-06: each answer gives the initiator its time anew."""
+        self.sa.arm("half-open", self._login.patience, self._not_continued)
+        self.sa.respond(self._asked, self._login.answer)
+
+    # ------------------------------------------------------------ through
+
+    def finalize_login(self) -> None:
+        """Row R-12."""
+        login = self._login
+        self._finalizing = Finalizing(
+            self.sa, self.machine, self._opening, login.message, login.proofs, login.identity
+        )
+        self.finalize()
 
     def finalize(self) -> None:
         """SMR_AUTH_FINALIZE; should it fail, one answer tells the initiator no more than that."""

@@ -26,6 +26,18 @@ class Driver(Protocol):
     def request_ike_auth(self) -> None:
         """Derive the keys, follow a NAT to port 4500, prove ourselves and send the IKE_AUTH request."""
 
+    def authenticate_peer(self) -> None:
+        """Check the responder's IDr, CERT and AUTH, then tell `peer_authentic` or `not_authentic`."""
+
+    def respond_eap(self) -> None:
+        """Give the EAP request to the supplicant, and send its response if it has one at once; else tell `supplicant_awaited`."""
+
+    def send_eap(self) -> None:
+        """Send the supplicant's response."""
+
+    def request_final_auth(self) -> None:
+        """Send IKE_AUTH with AUTH by the MSK."""
+
     def mature(self) -> None:
         """Hand over to the mature machine."""
 
@@ -72,6 +84,30 @@ class Initiator(Protocol):
     def negotiated(self) -> None:
         """A regular IKE_SA_INIT response."""
 
+    def eap_requested(self) -> None:
+        """IKE_AUTH response with an EAP request."""
+
+    def peer_authentic(self) -> None:
+        """The responder's AUTH holds, or is left out as agreed (RFC 5998)."""
+
+    def supplicant_awaited(self) -> None:
+        """The EAP method needs time."""
+
+    def supplicant_ready(self) -> None:
+        """SUPP_READY."""
+
+    def supplicant_failed(self) -> None:
+        """SUPP_FAIL."""
+
+    def eap_succeeded(self) -> None:
+        """EAP Success, and the method is complete on our side."""
+
+    def eap_success_early(self) -> None:
+        """EAP Success before the method is complete."""
+
+    def eap_failed(self) -> None:
+        """EAP Failure."""
+
     def child_made(self) -> None:
         """The responder is authentic and the CHILD SA is installed."""
 
@@ -101,6 +137,10 @@ SMI_AUTH = builder.state("SMI_AUTH")
 IKE_SMI_COOKIE = builder.state("IKE_SMI_COOKIE")
 IKE_SMI_INVALIDKE = builder.state("IKE_SMI_INVALIDKE")
 SMI_AUTH_WAIT = builder.state("SMI_AUTH_WAIT")
+SMI_AUTH_PEER = builder.state("SMI_AUTH_PEER")
+SMI_EAP = builder.state("SMI_EAP")
+SMI_EAP_WAIT = builder.state("SMI_EAP_WAIT")
+SMI_INSTALLCSA = builder.state("SMI_INSTALLCSA")
 SM_MATURE = builder.state("SM_MATURE")
 SM_TERMINATE = builder.state("SM_TERMINATE")
 SM_DEAD = builder.state("SM_DEAD")
@@ -179,28 +219,94 @@ def _child_made(machine: Initiator, driver: Driver) -> None:
     driver.mature()
 
 
-@SMI_AUTH_WAIT.upon(Initiator.child_refused).to(SM_MATURE)
+@SMI_AUTH_WAIT.upon(Initiator.eap_requested).to(SMI_AUTH_PEER)
+def _first_eap_request(machine: Initiator, driver: Driver) -> None:
+    """I-10: the responder is to prove itself before our login begins."""
+    driver.authenticate_peer()
+
+
+@SMI_AUTH_PEER.upon(Initiator.peer_authentic).to(SMI_EAP)
+def _peer_authentic(machine: Initiator, driver: Driver) -> None:
+    """I-13: the first EAP request goes to the supplicant."""
+    driver.respond_eap()
+
+
+@SMI_EAP.upon(Initiator.eap_requested).loop()
+def _eap_request(machine: Initiator, driver: Driver) -> None:
+    """I-14: the next EAP request goes to the supplicant."""
+    driver.respond_eap()
+
+
+@SMI_EAP.upon(Initiator.supplicant_awaited).to(SMI_EAP_WAIT)
+def _supplicant_awaited(machine: Initiator, driver: Driver) -> None:
+    """I-15: the supplicant answers later."""
+
+
+@SMI_EAP_WAIT.upon(Initiator.supplicant_ready).to(SMI_EAP)
+def _supplicant_ready(machine: Initiator, driver: Driver) -> None:
+    """I-15: SUPP_READY; send as I-14."""
+    driver.send_eap()
+
+
+@SMI_EAP.upon(Initiator.eap_succeeded).to(SMI_INSTALLCSA)
+def _eap_succeeded(machine: Initiator, driver: Driver) -> None:
+    """I-16: AUTH by the MSK, or by SK_pi."""
+    driver.request_final_auth()
+
+
+@SMI_INSTALLCSA.upon(Initiator.child_made).to(SM_MATURE)
+def _child_made_after_eap(machine: Initiator, driver: Driver) -> None:
+    """I-17: the responder knows the MSK; CHILD SA installed."""
+    driver.mature()
+
+
+def _eap_failed(machine: Initiator, driver: Driver) -> None:
+    """IE-10: EAP Failure."""
+    driver.dead()
+
+
+def _supplicant_failed(machine: Initiator, driver: Driver) -> None:
+    """IE-11: our EAP method failed."""
+    driver.terminate()
+
+
+def _eap_success_early(machine: Initiator, driver: Driver) -> None:
+    """IE-12: EAP Success before the method is complete is illegal; the peer is left."""
+    driver.dead()
+
+
 def _child_refused(machine: Initiator, driver: Driver) -> None:
     """I-18: authentic, no child; the IKE SA stands."""
     driver.mature()
 
 
-@SMI_AUTH_WAIT.upon(Initiator.child_unusable).to(SM_TERMINATE)
 def _child_unusable(machine: Initiator, driver: Driver) -> None:
     """IE-13: the IKE SA was for this child only."""
     driver.terminate()
 
 
-@SMI_AUTH_WAIT.upon(Initiator.peer_refused).to(SM_DEAD)
 def _peer_refused(machine: Initiator, driver: Driver) -> None:
     """IE-07: the peer has already dropped the IKE SA."""
     driver.dead()
 
 
-@SMI_AUTH_WAIT.upon(Initiator.not_authentic).to(SM_TERMINATE)
 def _not_authentic(machine: Initiator, driver: Driver) -> None:
     """IE-08: tell the peer N(AUTHENTICATION_FAILED)."""
     driver.terminate()
+
+
+for _hearing_eap in (SMI_AUTH_WAIT, SMI_EAP):
+    _hearing_eap.upon(Initiator.eap_failed).to(SM_DEAD)(_eap_failed)
+    _hearing_eap.upon(Initiator.eap_success_early).to(SM_DEAD)(_eap_success_early)
+for _responding in (SMI_EAP, SMI_EAP_WAIT):
+    _responding.upon(Initiator.supplicant_failed).to(SM_TERMINATE)(_supplicant_failed)
+for _concluding in (SMI_AUTH_WAIT, SMI_INSTALLCSA):
+    _concluding.upon(Initiator.child_refused).to(SM_MATURE)(_child_refused)
+    _concluding.upon(Initiator.child_unusable).to(SM_TERMINATE)(_child_unusable)
+for _asking in (SMI_AUTH_WAIT, SMI_EAP, SMI_INSTALLCSA):
+    _asking.upon(Initiator.peer_refused).to(SM_DEAD)(_peer_refused)
+for _doubting in (SMI_AUTH_WAIT, SMI_AUTH_PEER, SMI_EAP, SMI_INSTALLCSA):
+    _doubting.upon(Initiator.not_authentic).to(SM_TERMINATE)(_not_authentic)
 
 
 def _timeout(machine: Initiator, driver: Driver) -> None:
@@ -213,9 +319,9 @@ def _terminate(machine: Initiator, driver: Driver) -> None:
     driver.terminate()
 
 
-for _waiting in (SMI_AUTH, SMI_AUTH_WAIT):
+for _waiting in (SMI_AUTH, SMI_AUTH_WAIT, SMI_EAP, SMI_INSTALLCSA):
     _waiting.upon(Initiator.timeout).to(SM_DEAD)(_timeout)
-for _running in (SMI_INIT, SMI_AUTH, SMI_AUTH_WAIT):
+for _running in (SMI_INIT, SMI_AUTH, SMI_AUTH_WAIT, SMI_AUTH_PEER, SMI_EAP, SMI_EAP_WAIT, SMI_INSTALLCSA):
     _running.upon(Initiator.terminate).to(SM_TERMINATE)(_terminate)
 
 InitiatorMachine = builder.build()

@@ -1,7 +1,8 @@
 """The IKE SA responder: Figure 4, and its errors: Figure 5.
 
 It is made once the gate has let an IKE_SA_INIT request in (rows D-01, D-03). It ends in SM_MATURE or SM_TERMINATE, from where
-`mature.py` goes on, or in SM_DEAD.
+`mature.py` goes on, or in SM_DEAD. Two states are ours: SMR_EAP_DONE is the paper's *eap_done*, and in SMR_EAP_FAILED a client
+that was told EAP Failure may ask once more.
 """
 
 from typing import Protocol
@@ -17,6 +18,18 @@ class Driver(Protocol):
 
     def answer_refusal(self) -> None:
         """Send the refusal that was prepared, protected if there are keys; then end the IKE SA (row IE-21)."""
+
+    def ask_aaa(self) -> None:
+        """Send the EAP response to the AAA server; then tell what it says."""
+
+    def prove_first(self) -> None:
+        """Prove ourselves before the EAP login goes on; then tell `proved`."""
+
+    def answer_eap(self) -> None:
+        """Send the IKE_AUTH response that was prepared, with its EAP packet, and start the half-open timer anew."""
+
+    def finalize_login(self) -> None:
+        """Begin SMR_AUTH_FINALIZE with the AUTH that came after EAP Success, and with the request that began the login."""
 
     def finalize(self) -> None:
         """Go on with the first step that is not finished: verify, prove, configure, make the child; then tell what comes next."""
@@ -61,6 +74,39 @@ class Responder(Protocol):
     def not_authentic(self) -> None:
         """Reason 4: the initiator's AUTH, identity or certificate does not hold."""
 
+    def eap_named(self) -> None:
+        """IKE_AUTH without AUTH, EAP is allowed, and the EAP identity is known."""
+
+    def eap_unnamed(self) -> None:
+        """IKE_AUTH without AUTH, EAP is allowed, and the EAP identity is to be asked for."""
+
+    def proved(self) -> None:
+        """Our AUTH is ready, or agreed to be left out (RFC 5998)."""
+
+    def eap_response(self) -> None:
+        """IKE_AUTH with an EAP response."""
+
+    def aaa_challenge(self) -> None:
+        """AAA_CHALLENGE."""
+
+    def aaa_accept(self) -> None:
+        """AAA_ACCEPT with EAP Success."""
+
+    def aaa_unusable(self) -> None:
+        """AAA_ACCEPT without EAP Success, before EAP began or without a key that must be; AAA_CHALLENGE without EAP request."""
+
+    def aaa_reject(self) -> None:
+        """AAA_REJECT."""
+
+    def aaa_timeout(self) -> None:
+        """AAA_TIMEOUT."""
+
+    def final_auth(self) -> None:
+        """IKE_AUTH with AUTH and nothing else."""
+
+    def out_of_turn(self) -> None:
+        """IKE_AUTH with something else than the EAP login is at."""
+
     def configuration_awaited(self) -> None:
         """CP(CFG_REQUEST), and the provider does not answer at once."""
 
@@ -96,6 +142,12 @@ builder = TypeMachineBuilder(Responder, Driver)
 
 SMR_INIT = builder.state("SMR_INIT")
 SMR_AUTH = builder.state("SMR_AUTH")
+SMR_AUTH_RESPONSE_ID = builder.state("SMR_AUTH_RESPONSE_ID")
+SMR_AUTH_RESPONSE = builder.state("SMR_AUTH_RESPONSE")
+SMR_EAP_INITIATOR_REQUEST = builder.state("SMR_EAP_INITIATOR_REQUEST")
+SMR_EAP_AAA_REQUEST = builder.state("SMR_EAP_AAA_REQUEST")
+SMR_EAP_DONE = builder.state("SMR_EAP_DONE")
+SMR_EAP_FAILED = builder.state("SMR_EAP_FAILED")
 SMR_AUTH_FINALIZE = builder.state("SMR_AUTH_FINALIZE")
 SMR_CFG_WAIT = builder.state("SMR_CFG_WAIT")
 SM_MATURE = builder.state("SM_MATURE")
@@ -137,6 +189,98 @@ def _unconfigured(machine: Responder, driver: Driver) -> None:
 def _method_not_allowed(machine: Responder, driver: Driver) -> None:
     """RE-03: reason 2, a method that is not supported or not allowed."""
     driver.answer_refusal()
+
+
+@SMR_AUTH.upon(Responder.eap_named).to(SMR_AUTH_RESPONSE_ID)
+def _eap_named(machine: Responder, driver: Driver) -> None:
+    """R-05: IDi makes an EAP-Response/Identity, which opens the dialogue with the AAA server."""
+    driver.ask_aaa()
+
+
+@SMR_AUTH.upon(Responder.eap_unnamed).to(SMR_AUTH_RESPONSE)
+def _eap_unnamed(machine: Responder, driver: Driver) -> None:
+    """R-06: an EAP-Request/Identity of our own."""
+    driver.prove_first()
+
+
+@SMR_AUTH_RESPONSE_ID.upon(Responder.aaa_challenge).to(SMR_AUTH_RESPONSE)
+def _first_challenge(machine: Responder, driver: Driver) -> None:
+    """R-07: the AAA server's EAP request is kept."""
+    driver.prove_first()
+
+
+@SMR_AUTH_RESPONSE.upon(Responder.proved).to(SMR_EAP_INITIATOR_REQUEST)
+def _proved(machine: Responder, driver: Driver) -> None:
+    """R-08: IKE_AUTH response with IDr, CERT, AUTH and the first EAP request."""
+    driver.answer_eap()
+
+
+@SMR_EAP_INITIATOR_REQUEST.upon(Responder.eap_response).to(SMR_EAP_AAA_REQUEST)
+def _eap_response(machine: Responder, driver: Driver) -> None:
+    """R-09: to the AAA server; our own Identity request's answer opens the dialogue."""
+    driver.ask_aaa()
+
+
+@SMR_EAP_AAA_REQUEST.upon(Responder.aaa_challenge).to(SMR_EAP_INITIATOR_REQUEST)
+def _challenge(machine: Responder, driver: Driver) -> None:
+    """R-10: its EAP request to the initiator."""
+    driver.answer_eap()
+
+
+@SMR_EAP_AAA_REQUEST.upon(Responder.aaa_accept).to(SMR_EAP_DONE)
+def _accept(machine: Responder, driver: Driver) -> None:
+    """R-11: EAP Success to the initiator; the MSK, or what stands for it, is at hand."""
+    driver.answer_eap()
+
+
+@SMR_EAP_DONE.upon(Responder.final_auth).to(SMR_AUTH_FINALIZE)
+def _final_auth(machine: Responder, driver: Driver) -> None:
+    """R-12: the initiator's AUTH goes through FINALIZE."""
+    driver.finalize_login()
+
+
+def _reject(machine: Responder, driver: Driver) -> None:
+    """RE-06: EAP Failure to the initiator."""
+    driver.answer_eap()
+
+
+@SMR_EAP_FAILED.upon(Responder.out_of_turn).to(SM_DEAD)
+def _asked_after_failure(machine: Responder, driver: Driver) -> None:
+    """RE-06: whatever the initiator asks after EAP Failure, N(AUTHENTICATION_FAILED)."""
+    driver.answer_refusal()
+
+
+def _aaa_timeout(machine: Responder, driver: Driver) -> None:
+    """RE-07: nobody said whether the login is good."""
+    driver.answer_refusal()
+
+
+def _unusable(machine: Responder, driver: Driver) -> None:
+    """RE-10: an accept, or a challenge, that cannot be believed."""
+    driver.answer_refusal()
+
+
+for _asking in (SMR_AUTH_RESPONSE_ID, SMR_EAP_AAA_REQUEST):
+    _asking.upon(Responder.aaa_reject).to(SMR_EAP_FAILED)(_reject)
+    _asking.upon(Responder.aaa_timeout).to(SM_DEAD)(_aaa_timeout)
+    _asking.upon(Responder.aaa_unusable).to(SM_DEAD)(_unusable)
+
+
+def _out_of_turn(machine: Responder, driver: Driver) -> None:
+    """RE-11: AUTH while EAP is unfinished, EAP after it, or something else altogether."""
+    driver.answer_refusal()
+
+
+for _listening in (SMR_EAP_INITIATOR_REQUEST, SMR_EAP_DONE):
+    _listening.upon(Responder.out_of_turn).to(SM_DEAD)(_out_of_turn)
+
+
+def _nothing_to_prove_with(machine: Responder, driver: Driver) -> None:
+    """RE-04: reason 3, no authentication material for ourselves, found out before EAP begins."""
+    driver.answer_refusal()
+
+
+SMR_AUTH_RESPONSE.upon(Responder.no_own_material).to(SM_DEAD)(_nothing_to_prove_with)
 
 
 @SMR_AUTH_FINALIZE.upon(Responder.no_own_material).to(SM_DEAD)
@@ -207,8 +351,19 @@ def _terminate(machine: Responder, driver: Driver) -> None:
 
 
 SMR_INIT.upon(Responder.malformed).to(SM_DEAD)(_malformed)
-SMR_AUTH.upon(Responder.timeout).to(SM_DEAD)(_timeout)
-for _with_keys in (SMR_AUTH, SMR_AUTH_FINALIZE, SMR_CFG_WAIT):
+for _listening in (SMR_AUTH, SMR_EAP_INITIATOR_REQUEST, SMR_EAP_DONE, SMR_EAP_FAILED):
+    _listening.upon(Responder.timeout).to(SM_DEAD)(_timeout)
+for _with_keys in (
+    SMR_AUTH,
+    SMR_AUTH_RESPONSE_ID,
+    SMR_AUTH_RESPONSE,
+    SMR_EAP_INITIATOR_REQUEST,
+    SMR_EAP_AAA_REQUEST,
+    SMR_EAP_DONE,
+    SMR_EAP_FAILED,
+    SMR_AUTH_FINALIZE,
+    SMR_CFG_WAIT,
+):
     _with_keys.upon(Responder.peer_rejected_us).to(SM_DEAD)(_peer_rejected_us)
     _with_keys.upon(Responder.malformed).to(SM_DEAD)(_malformed)
     _with_keys.upon(Responder.terminate).to(SM_TERMINATE)(_terminate)

@@ -74,6 +74,9 @@ AUTH_CHILDLESS_REQUEST = Shape(
 AUTH_EAP_START = Shape(
     "IKE_AUTH request for EAP", _AUTH, False, "IDi SA TSi TSr", "IDr CP", "CERTREQ N(error)"
 )
+AUTH_EAP_CHILDLESS_START = Shape(
+    "IKE_AUTH request for EAP without a child", _AUTH, False, "IDi", "IDr CP", "CERTREQ N(error)"
+)
 AUTH_EAP_ROUND = Shape("IKE_AUTH EAP response", _AUTH, False, "EAP(response)", "", "N(error)")
 AUTH_FINAL = Shape("IKE_AUTH final request", _AUTH, False, "AUTH", "", "N(error)")
 
@@ -89,6 +92,7 @@ AUTH_FINAL_COMPLETE = Shape("IKE_AUTH final response", _AUTH, True, "AUTH SA TSi
 AUTH_FINAL_CHILD_REFUSED = Shape(
     "IKE_AUTH final response without a child", _AUTH, True, "AUTH N(error)", "CP", "N(error)"
 )
+AUTH_FINAL_CHILDLESS = Shape("IKE_AUTH final response to no child", _AUTH, True, "AUTH", "CP")
 AUTH_REFUSAL = Shape("IKE_AUTH refusal", _AUTH, True, "N(error)", "", "N(error)")
 
 REKEY_CHILD_REQUEST = Shape(

@@ -54,34 +54,56 @@ INITIATOR = {
         ),
         ("SMI_AUTH", "unprotected answers are heard before there are keys, and not later"),
     ),
-    **dict.fromkeys(
-        ("child_made", "child_refused", "child_unusable", "peer_refused", "not_authentic"),
-        ("SMI_AUTH_WAIT", ANSWER),
+    **dict.fromkeys(("child_made", "child_refused", "child_unusable"), ("SMI_AUTH_WAIT SMI_INSTALLCSA", ANSWER)),
+    "eap_requested": ("SMI_AUTH_WAIT SMI_EAP", ANSWER),
+    "peer_authentic": ("SMI_AUTH_PEER", STEP),
+    "supplicant_awaited": ("SMI_EAP", STEP),
+    "supplicant_ready": ("SMI_EAP_WAIT", "the supplicant is asked only for this"),
+    "supplicant_failed": ("SMI_EAP SMI_EAP_WAIT", "the supplicant is asked only for this"),
+    "eap_succeeded": ("SMI_EAP", "before there was a request, no method is complete"),
+    **dict.fromkeys(("eap_success_early", "eap_failed"), ("SMI_AUTH_WAIT SMI_EAP", ANSWER)),
+    "peer_refused": ("SMI_AUTH_WAIT SMI_EAP SMI_INSTALLCSA", ANSWER),
+    "not_authentic": ("SMI_AUTH_WAIT SMI_AUTH_PEER SMI_EAP SMI_INSTALLCSA", "while our supplicant works, nothing is checked"),
+    "timeout": ("SMI_AUTH SMI_AUTH_WAIT SMI_EAP SMI_INSTALLCSA", "only a request that is out is given up"),
+    "terminate": (
+        "SMI_INIT SMI_AUTH SMI_AUTH_WAIT SMI_AUTH_PEER SMI_EAP SMI_EAP_WAIT SMI_INSTALLCSA",
+        "COOKIE and INVALIDKE pass at once; then the mature machine hears it",
     ),
-    "timeout": ("SMI_AUTH SMI_AUTH_WAIT", "only a request that is out is given up"),
-    "terminate": ("SMI_INIT SMI_AUTH SMI_AUTH_WAIT", "COOKIE and INVALIDKE pass at once; then the mature machine hears it"),
 }  # fmt: skip
 INITIATOR_STATES = (
-    "SMI_INIT SMI_AUTH IKE_SMI_COOKIE IKE_SMI_INVALIDKE SMI_AUTH_WAIT SM_MATURE SM_TERMINATE SM_DEAD"
+    "SMI_INIT SMI_AUTH IKE_SMI_COOKIE IKE_SMI_INVALIDKE SMI_AUTH_WAIT SMI_AUTH_PEER SMI_EAP SMI_EAP_WAIT SMI_INSTALLCSA "
+    "SM_MATURE SM_TERMINATE SM_DEAD"
 )
 
+_LOGIN = "SMR_AUTH_RESPONSE_ID SMR_AUTH_RESPONSE SMR_EAP_INITIATOR_REQUEST SMR_EAP_AAA_REQUEST SMR_EAP_DONE SMR_EAP_FAILED"
+_WITH_KEYS = f"SMR_AUTH {_LOGIN} SMR_AUTH_FINALIZE SMR_CFG_WAIT"
+AAA = "the AAA server is asked only in these"
 RESPONDER = {
     **dict.fromkeys(("agreed", "wrong_group", "no_proposal"), ("SMR_INIT", STEP)),
-    **dict.fromkeys(("admissible", "unconfigured", "method_not_allowed"), ("SMR_AUTH", STEP)),
     **dict.fromkeys(
-        (
-            "no_own_material", "not_authentic", "configuration_awaited", "child_refused", "complete",
-            "complete_without_child",
-        ),
+        ("admissible", "unconfigured", "method_not_allowed", "eap_named", "eap_unnamed"), ("SMR_AUTH", STEP)
+    ),
+    "proved": ("SMR_AUTH_RESPONSE", STEP),
+    "no_own_material": ("SMR_AUTH_RESPONSE SMR_AUTH_FINALIZE", STEP),
+    "eap_response": ("SMR_EAP_INITIATOR_REQUEST", DRIVER),
+    "final_auth": ("SMR_EAP_DONE", DRIVER),
+    "out_of_turn": ("SMR_EAP_INITIATOR_REQUEST SMR_EAP_DONE SMR_EAP_FAILED", "elsewhere a request is being served already"),
+    **dict.fromkeys(
+        ("aaa_challenge", "aaa_reject", "aaa_unusable", "aaa_timeout"),
+        ("SMR_AUTH_RESPONSE_ID SMR_EAP_AAA_REQUEST", AAA),
+    ),
+    "aaa_accept": ("SMR_EAP_AAA_REQUEST", DRIVER),
+    **dict.fromkeys(
+        ("not_authentic", "configuration_awaited", "child_refused", "complete", "complete_without_child"),
         ("SMR_AUTH_FINALIZE", STEP),
     ),
     **dict.fromkeys(("configured", "configuration_failed"), ("SMR_CFG_WAIT", STEP)),
-    "peer_rejected_us": ("SMR_AUTH SMR_AUTH_FINALIZE SMR_CFG_WAIT", "protected: there must be keys"),
-    "malformed": ("SMR_INIT SMR_AUTH SMR_AUTH_FINALIZE SMR_CFG_WAIT", ENDED),
-    "timeout": ("SMR_AUTH", "the timer runs only there"),
-    "terminate": ("SMR_AUTH SMR_AUTH_FINALIZE SMR_CFG_WAIT", "SMR_INIT passes at once"),
+    "peer_rejected_us": (_WITH_KEYS, "protected: there must be keys"),
+    "malformed": (f"SMR_INIT {_WITH_KEYS}", ENDED),
+    "timeout": ("SMR_AUTH SMR_EAP_INITIATOR_REQUEST SMR_EAP_DONE SMR_EAP_FAILED", "the timer runs only there"),
+    "terminate": (_WITH_KEYS, "SMR_INIT passes at once"),
 }  # fmt: skip
-RESPONDER_STATES = "SMR_INIT SMR_AUTH SMR_AUTH_FINALIZE SMR_CFG_WAIT SM_MATURE SM_TERMINATE SM_DEAD"
+RESPONDER_STATES = f"SMR_INIT {_WITH_KEYS} SM_MATURE SM_TERMINATE SM_DEAD"
 
 _LIVING = "SM_MATURE SM_REKEY_WAIT SM_DPD_WAIT SM_UPDATE_WAIT SM_CRL_UPDATE SM_REAUTH SM_LEASE_RENEW"
 MATURE = {

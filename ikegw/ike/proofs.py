@@ -1,0 +1,127 @@
+"""How a responder checks the initiator and proves itself: by credentials, or by the key of an EAP login (RFC 7296 §2.16)."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from attrs import define, field
+
+from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Verified
+from ikegw.auth.octets import psk_mac
+from ikegw.crypto.compare import equal
+from ikegw.events import AuthFailure
+from ikegw.ike.greeting import certificates_to_send
+from ikegw.ike.opening import Opening
+from ikegw.ike.sa import IkeSa
+from ikegw.policy.identities import display
+from ikegw.wire.authentication import Authentication
+from ikegw.wire.certificate import Certificate, CertificateRequest
+from ikegw.wire.identification import Identity, IdResponder
+from ikegw.wire.message import Message, Payload
+from ikegw.wire.registry import AuthMethod, HashId
+
+Done = Callable[[], None]
+Failed = Callable[[AuthenticationError], None]
+
+
+class Proofs(Protocol):
+    """Both proofs of one authentication; each is made or checked once, and then one of the two callbacks is called."""
+
+    @property
+    def payloads(self) -> tuple[Payload, ...]:
+        """What goes before the child in the IKE_AUTH response; nothing before `prove` is done."""
+        ...
+
+    def verify(self, verified: Done, failed: Failed) -> None:
+        """Is the initiator who it says it is?"""
+        ...
+
+    def prove(self, proved: Done, failed: Failed) -> None:
+        """Make ours."""
+        ...
+
+
+@define(eq=False)
+class ByCredentials:
+    """Keys and certificates; `message` is the IKE_AUTH request with the initiator's identity, and AUTH unless it wants EAP."""
+
+    sa: IkeSa = field(repr=False)
+    opening: Opening = field(repr=False)
+    message: Message = field(repr=False)
+    identity: Identity
+    peer_hashes: frozenset[HashId]
+    payloads: tuple[Payload, ...] = field(default=(), init=False, repr=False)
+
+    def verify(self, verified: Done, failed: Failed) -> None:
+        """See `Proofs`."""
+        sa = self.sa
+
+        def known(result: Verified) -> None:
+            sa.method = result.method
+            verified()
+
+        verifying = sa.surroundings.authenticator.verify(
+            sa.connection.remote,
+            self.identity,
+            self.opening.signed_by_initiator(sa.channel, self.identity),
+            sa.channel.suite.prf,
+            self.message.every(Certificate),
+            self.message.need(Authentication),
+            sa.local_identity,
+        )
+        sa.wait_for(verifying, known, AuthenticationError, failed)
+
+    def prove(self, proved: Done, failed: Failed) -> None:
+        """See `Proofs`: IDr, our certificates if they are to be sent, AUTH."""
+        sa, requests = self.sa, self.message.every(CertificateRequest)
+
+        def made(proof: Proof) -> None:
+            certificates = certificates_to_send(sa.connection, proof, requests)
+            self.payloads = (IdResponder(sa.local_identity), *certificates, proof.authentication)
+            proved()
+
+        proving = sa.surroundings.authenticator.prove(
+            sa.connection.local,
+            sa.local_identity,
+            self.opening.signed_by_responder(sa.channel, sa.local_identity),
+            sa.channel.suite.prf,
+            PeerHints(self.identity, requests, self.peer_hashes),
+        )
+        sa.wait_for(proving, made, AuthenticationError, failed)
+
+
+@define(eq=False)
+class ByEapKey:
+    """The MSK of an EAP method, or SK_pi and SK_pr if it made none; `authentication` is the initiator's, after EAP Success."""
+
+    sa: IkeSa = field(repr=False)
+    opening: Opening = field(repr=False)
+    identity: Identity
+    msk: bytes | None = field(repr=False)
+    authentication: Authentication = field(repr=False)
+    payloads: tuple[Payload, ...] = field(default=(), init=False, repr=False)
+
+    def verify(self, verified: Done, failed: Failed) -> None:
+        """See `Proofs`."""
+        sa, channel = self.sa, self.sa.channel
+        octets = self.opening.signed_by_initiator(channel, self.identity)
+        expected = psk_mac(channel.suite.prf, self.msk or channel.sk_pi, octets)
+        said = self.authentication
+        if said.method is AuthMethod.SHARED_KEY and equal(expected, said.data):
+            verified()
+            return
+        key = "the key that its AAA server told us" if self.msk else "SK_pi, for its method makes no key"
+        who = sa.user or display(self.identity)
+        failed(
+            AuthenticationError(
+                AuthFailure.NOT_AUTHENTIC,
+                f"EAP found {who!r} good, but its AUTH is not made with {key}; does something stand between them?",
+            )
+        )
+
+    def prove(self, proved: Done, failed: Failed) -> None:
+        """See `Proofs`: AUTH alone, for IDr was sent before."""
+        sa, channel = self.sa, self.sa.channel
+        octets = self.opening.signed_by_responder(channel, sa.local_identity)
+        mac = psk_mac(channel.suite.prf, self.msk or channel.sk_pr, octets)
+        self.payloads = (Authentication(AuthMethod.SHARED_KEY, mac),)
+        proved()

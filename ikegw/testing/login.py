@@ -1,0 +1,83 @@
+"""A gateway with a certificate whose clients log in by EAP, and such a client: what tests of the login begin with."""
+
+from collections.abc import Callable
+from functools import cache
+
+from attrs import evolve
+from twisted.internet.interfaces import IReactorTime
+
+from ikegw.auth.certificates import X509
+from ikegw.auth.credentials import Credentials
+from ikegw.policy.connections import AuthKind, Connection, EapIdentity
+from ikegw.ports import Aaa, Supplicants
+from ikegw.testing.aaa import Account, FakeAaa
+from ikegw.testing.pair import CLIENT, GATEWAY, Pair, make_pair
+from ikegw.testing.pki import GATEWAY_USAGES, Authority, Party, Period
+from ikegw.testing.supplicant import FakeSupplicants
+from ikegw.testing.world import NOW
+
+PASSWORD = b"correct horse"
+AAA_NAME = "staff"
+
+EAP_GATEWAY = evolve(
+    GATEWAY,
+    local=evolve(GATEWAY.local, kind=AuthKind.PUBKEY, certificates=("own.pem",)),
+    remote=evolve(GATEWAY.remote, kind=AuthKind.EAP),
+    aaa=AAA_NAME,
+)
+EAP_CLIENT = evolve(
+    CLIENT,
+    local=evolve(CLIENT.local, kind=AuthKind.EAP),
+    remote=evolve(CLIENT.remote, kind=AuthKind.PUBKEY),
+)
+
+
+def asking(connection: Connection = EAP_GATEWAY) -> Connection:
+    """The same gateway, asking for the EAP identity instead of taking IDi."""
+    return evolve(connection, remote=evolve(connection.remote, eap_identity=EapIdentity.ASK))
+
+
+@cache
+def authority() -> tuple[Authority, Party]:
+    """An authority, and the gateway's certificate of it."""
+    root = Authority.root("root", "ecdsa256", Period.around(NOW))
+    return root, root.issue("gw.test", "ecdsa256", ["gw.test"], usages=GATEWAY_USAGES)
+
+
+def gateway_credentials() -> Credentials:
+    """The gateway's certificate with its key."""
+    root, party = authority()
+    own = X509.of(party.certificate)
+    return Credentials(
+        certificates={"own.pem": (own,)},
+        authorities={"ca.pem": (X509.of(root.certificate),)},
+        private_keys={own.key_hash: party.key},
+    )
+
+
+def client_credentials() -> Credentials:
+    """The authority, and nothing of its own."""
+    return Credentials(authorities={"ca.pem": (X509.of(authority()[0].certificate),)})
+
+
+def accounts(clock: IReactorTime) -> FakeAaa:
+    """One user, whom both its mail address and another name lead to."""
+    carol = Account(PASSWORD)
+    return FakeAaa(clock, {"carol@test": carol, "ACME\\carol": carol})
+
+
+def password(clock: IReactorTime) -> FakeSupplicants:
+    """A client that knows the password."""
+    return FakeSupplicants(clock, PASSWORD)
+
+
+def login_pair(
+    gateway: Connection = EAP_GATEWAY,
+    client: Connection = EAP_CLIENT,
+    aaa: Callable[[IReactorTime], Aaa] = accounts,
+    supplicants: Callable[[IReactorTime], Supplicants] = password,
+) -> Pair:
+    """Both ends, with what a test wants different."""
+    return make_pair(
+        gateway, client, gateway_credentials(), client_credentials(), aaa=aaa, supplicants=supplicants
+    )
