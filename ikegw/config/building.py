@@ -63,6 +63,8 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
             tuple(local["certs"]),
             local["eap_id"] or "",
             tuple(local["eap_methods"]),
+            local["aaa_id"] or "",
+            tuple(local["aaa_cacerts"]),
         ),
         remote=RemoteAuth(
             remote["auth"],

@@ -55,7 +55,8 @@ class EapMethod(Enum):
     """The EAP methods that we can log in with."""
 
     TLS = "tls"
-    TTLS = "ttls"
+    TTLS_MSCHAPV2 = "ttls-mschapv2"
+    TTLS_PAP = "ttls-pap"
     MSCHAPV2 = "mschapv2"
     GTC = "gtc"
     MD5 = "md5"
@@ -114,14 +115,17 @@ class LocalAuth:
     """How we prove who we are. Without an identity it is what the peer asks us to be, else our address.
 
     `certificates` are names of files in `certs/`, the end entity's first. By EAP we log in as `eap_identity` (empty: as
-    `identity`), with one of `eap_methods`.
+    `identity`), with one of `eap_methods`. If the method checks its server's certificate, that must be `aaa_identity`'s
+    (empty: the responder's), under one of `aaa_authorities`, files in `ca/` (none: all of them).
     """
 
     kind: AuthKind
     identity: Identity | None = None
     certificates: tuple[str, ...] = ()
     eap_identity: str = ""
-    eap_methods: tuple[EapMethod, ...] = (EapMethod.TLS, EapMethod.TTLS, EapMethod.MSCHAPV2)
+    eap_methods: tuple[EapMethod, ...] = (EapMethod.TLS, EapMethod.TTLS_MSCHAPV2, EapMethod.MSCHAPV2)
+    aaa_identity: str = ""
+    aaa_authorities: tuple[str, ...] = ()
     normal_identity: Normal | None = field(init=False, eq=False, repr=False)
 
     @normal_identity.default

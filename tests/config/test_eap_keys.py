@@ -40,10 +40,10 @@ address = "192.0.2.1"
 
 
 def test_a_client_that_logs_in_by_EAP(write: Write) -> None:
-    text = connection("", 'auth = "eap"\neap_id = "ACME\\\\carol"\neap_methods = "ttls, md5"')
+    text = connection("", 'auth = "eap"\neap_id = "ACME\\\\carol"\neap_methods = "ttls-pap, md5"')
     (road,) = load(write(text)).connections
     assert (road.local.kind, road.local.eap_identity) == (AuthKind.EAP, "ACME\\carol")
-    assert road.local.eap_methods == (EapMethod.TTLS, EapMethod.MD5)
+    assert road.local.eap_methods == (EapMethod.TTLS_PAP, EapMethod.MD5)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_client_that_logs_in_by_EAP(write: Write) -> None:
         ),
         (
             connection("", 'auth = "eap"\neap_methods = "leap"'),
-            'ikegw.toml:5: connections.road.local.eap_methods: expected one of "tls", "ttls"',
+            'ikegw.toml:5: connections.road.local.eap_methods: expected one of "tls", "ttls-mschapv2"',
         ),
     ],
 )

@@ -46,8 +46,20 @@ LOCAL: Final = Table(
         Key(
             "eap_methods",
             listed(one_of(EapMethod)),
-            ["tls", "ttls", "mschapv2"],
-            "The EAP methods that we take part in.",
+            ["tls", "ttls-mschapv2", "mschapv2"],
+            "The EAP methods that we take part in, if we have what they need: a certificate, or a password in `secrets.eap`.",
+        ),
+        Key(
+            "aaa_id",
+            kinds.TEXT,
+            None,
+            "The DNS name or address in the EAP server's certificate (`tls`, `ttls-…`); without it, the gateway's identity.",
+        ),
+        Key(
+            "aaa_cacerts",
+            listed(kinds.FILE_NAME),
+            [],
+            "Authorities that may vouch for the EAP server, files in `ca/`; none: all that are there.",
         ),
     ),
 )

@@ -1,0 +1,23 @@
+"""What the embedded authenticator works with: a value that a reload replaces whole."""
+
+from attrs import field, frozen
+from cryptography import x509
+
+from ikegw.eap.credentials import OwnCertificate, Passwords
+from ikegw.policy.connections import EapMethod
+
+
+@frozen(eq=False)
+class Settings:
+    """`methods` are proposed in this order. `certificate` and `authorities` are for EAP-TLS.
+
+    So many failed logins of one user, or from one address, are allowed in `failure_seconds`; 0: any number.
+    """
+
+    methods: tuple[EapMethod, ...] = (EapMethod.MSCHAPV2,)
+    passwords: Passwords = field(factory=Passwords)
+    certificate: OwnCertificate | None = None
+    authorities: tuple[x509.Certificate, ...] = field(default=(), repr=False)
+    user_failures: int = 10
+    address_failures: int = 30
+    failure_seconds: float = 600.0
