@@ -35,6 +35,15 @@ class StateEntered:
 
 
 @frozen
+class IkeBegun:
+    """An IKE SA is begun: by us, or by a peer whose IKE_SA_INIT the gate let in. Its connection may show only later."""
+
+    sa: SaName
+    path: Path
+    initiator: bool
+
+
+@frozen
 class IkeUp:
     """An IKE SA reached SM_MATURE."""
 
@@ -212,6 +221,7 @@ class Dropped:
 
 Event = (
     StateEntered
+    | IkeBegun
     | IkeUp
     | IkeDown
     | AuthFailed

@@ -41,7 +41,7 @@ def build(root: Section, path: Path, directories: Directories, warnings: Iterabl
             limits["half_open_timeout"],
         ),
         Logging(log["level"], log["states"]),
-        Control(root.tables["control"]["socket"]),
+        Control(root.tables["control"]["socket"], root.tables["control"]["group"]),
         tuple(
             _connection(section, limits["half_open_timeout"])
             for section in root.named["connections"].values()

@@ -127,7 +127,6 @@ class _Reading:
             node = None
         elif node is not None:
             section.places[key.name] = node.place
-            self._later(key, node, path)
             if self._value(key, node, section):
                 return
             section.failed.add(key.name)
@@ -135,12 +134,6 @@ class _Reading:
             self.tell(section.place, path, f"missing: {key.kind.expected} is needed")
             section.failed.add(key.name)
         section.values[key.name] = default_of(key)
-
-    def _later(self, key: Key, leaf: Leaf, path: tuple[str, ...]) -> None:
-        if key.later:
-            self.warnings.append(
-                Problem(leaf.place, ".".join(path), "without effect in this version of ikegw")
-            )
 
     def _value(self, key: Key, leaf: Leaf, section: Section) -> bool:
         path = (*section.path, key.name)

@@ -92,12 +92,8 @@ def _sections() -> Iterator[str]:
 
 def _row(key: Key) -> str:
     value = ("list of: " if key.kind.listed else "") + key.kind.expected.replace("*", r"\*")
-    cells = (f"`{key.name}`", value, _default(key), key.doc + _later(key))
+    cells = (f"`{key.name}`", value, _default(key), key.doc)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
-
-
-def _later(key: Key) -> str:
-    return " *Without effect in this version.*" if key.later else ""
 
 
 def _default(key: Key) -> str:

@@ -73,9 +73,10 @@ class Logging:
 
 @frozen
 class Control:
-    """The socket that `ikegwctl` speaks to; None: there is none."""
+    """The socket that `ikegwctl` speaks to; None: there is none. `group` may speak to it; empty: the group that we run as."""
 
     socket: Path | None = Path("/run/ikegw/control.sock")
+    group: str = ""
 
 
 @frozen

@@ -9,17 +9,13 @@ from ikegw.config.kinds import Kind
 
 @frozen
 class Key:
-    """One key: its default is written as in a file; None means that there is none, and `doc` says what follows.
-
-    `later`: it is read and checked, but has no effect in this version.
-    """
+    """One key: its default is written as in a file; None means that there is none, and `doc` says what follows."""
 
     name: str
     kind: Kind
     default: object
     doc: str
     required: bool = False
-    later: bool = False
 
 
 @frozen

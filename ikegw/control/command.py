@@ -9,6 +9,7 @@ from typing import Final
 
 from ikegw import __version__
 from ikegw.control.check import check
+from ikegw.control.commands import add_commands
 
 DEFAULT_CONFIGURATION: Final = Path("/etc/ikegw/ikegw.toml")
 
@@ -18,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="ikegwctl", description="Control ikegw, the IKEv2 gateway.")
     parser.add_argument("--version", action="version", version=f"ikegw {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_commands(commands)
     _add_check(commands)
     options = parser.parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run

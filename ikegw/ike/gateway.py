@@ -9,7 +9,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ikegw.auth.authenticator import Authenticator
-from ikegw.events import Dropped, Publish
+from ikegw.events import Dropped, IkeBegun, Publish
 from ikegw.gate.admission import Admission
 from ikegw.gate.answers import notify_datagram
 from ikegw.ike.calling import Calling
@@ -210,6 +210,7 @@ class Gateway:
             self.clock.seconds(),
         )
         self._by_spi[spi] = sa
+        self.publish(IkeBegun(sa.name, path, initiator))
         return sa
 
     def succeed(self, old: IkeSa, spis: tuple[bytes, bytes], channel: Channel, *, initiator: bool) -> IkeSa:
@@ -487,6 +488,20 @@ class Gateway:
         sa = self._numbered(sa_number)
         if sa is not None and isinstance(sa.phase, Living):
             sa.phase.slot.post(Intent.REKEY)
+
+    def rekey_child(self, sa_number: int, child: str) -> bool:
+        """MSG_CHILD_REKEY for the children of that name; False if there is none that stands."""
+        sa = self._numbered(sa_number)
+        standing = [] if sa is None else [one for one in sa.children.values() if one.policy.name == child]
+        for one in standing:
+            one.soft_expired()
+        return bool(standing)
+
+    def authenticate_anew(self, sa_number: int) -> None:
+        """MSG_IKE_REAUTH for one IKE SA."""
+        sa = self._numbered(sa_number)
+        if sa is not None and isinstance(sa.phase, Living):
+            sa.phase.slot.post(Intent.REAUTH)
 
     def addresses_changed(self) -> None:
         """To be called when this host's addresses or routes have changed.

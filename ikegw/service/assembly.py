@@ -1,6 +1,7 @@
 """Joins the rooms: what a gateway needs of the world, made of sockets and a configuration, and the gateway itself."""
 
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from ikegw.addresses.pools import PoolAddresses
 from ikegw.auth.authenticator import Authenticator
 from ikegw.config import Config
 from ikegw.config.settings import GateLimits, Logging
+from ikegw.control.stories import Stories
 from ikegw.events import Event
 from ikegw.gate.admission import Admission
 from ikegw.gate.limits import Limits
@@ -21,6 +23,7 @@ from ikegw.net.sockets import IkeSocket
 from ikegw.net.transport import Received, UdpTransport
 from ikegw.paths import Path
 from ikegw.ports import DataPlane
+from ikegw.service.audience import Audience
 from ikegw.service.counters import Counters
 from ikegw.service.journal import Journal
 from ikegw.service.logins import NobodyAsks, NobodyLogsIn
@@ -56,6 +59,8 @@ class Assembled:
     gateway: Gateway
     journal: Journal
     counters: Counters
+    stories: Stories
+    audience: Audience
 
 
 def assemble(
@@ -79,11 +84,13 @@ def assemble(
     authenticator = Authenticator(prepared.credentials, lambda: datetime.now(UTC), deferToThread)
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
     journal = Journal(log, reactor.seconds, *journal_settings(config.logging))
-    counters = Counters()
+    counters, stories, audience = Counters(), Stories(time.time), Audience()
 
     def publish(event: Event) -> None:
         counters.publish(event)
         journal.publish(event)
+        stories.publish(event)
+        audience.publish(event)
 
     gateway = Gateway(
         reactor,
@@ -99,7 +106,17 @@ def assemble(
         publish,
     )
     return Assembled(
-        prepared, transport, plane, addresses, authenticator, admission, gateway, journal, counters
+        prepared,
+        transport,
+        plane,
+        addresses,
+        authenticator,
+        admission,
+        gateway,
+        journal,
+        counters,
+        stories,
+        audience,
     )
 
 

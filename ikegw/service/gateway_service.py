@@ -1,6 +1,7 @@
 """The gateway as a service of twistd: started, told to reload or to show itself, and stopped in order."""
 
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +11,18 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ikegw.control.server import Refused
 from ikegw.net.sockets import IkeSocket
+from ikegw.service.acting import Acting
 from ikegw.service.announcement import announcement
 from ikegw.service.assembly import Assembled, MakePlane, assemble
+from ikegw.service.control_socket import ControlSocket
 from ikegw.service.preparation import Prepared, Unusable, prepare
 from ikegw.service.reload import take_over
+from ikegw.service.showing import Showing
 from ikegw.service.status import status
+from ikegw.service.telling import Telling
+from ikegw.service.verbs import verbs
 
 SHUTDOWN_SECONDS = 5.0
 """For deleting every SA, and again for the data plane: nobody who does not answer may keep us from ending."""
@@ -45,6 +52,13 @@ class GatewayService(Service):
         self.assembled: Assembled = assemble(
             reactor, prepared, sockets, self._log, make_plane, self._plane_lost
         )
+        assembled = self.assembled
+        table = verbs(
+            Showing(assembled, reactor.seconds),
+            Acting(assembled, self._reload_when_asked),
+            Telling(assembled.stories, assembled.audience, time.time),
+        )
+        self._control = ControlSocket(reactor, prepared.config.control, table, self._log)
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
         """Say what we are; start the data plane, begin what the configuration wants begun, and listen."""
@@ -52,6 +66,7 @@ class GatewayService(Service):
         for line in announcement(self.assembled):
             self._log.info("{line}", line=line)
         self._warn(self.assembled.prepared)
+        self._control.start()
         self._handle(signal.SIGHUP, self.reload)
         self._handle(signal.SIGUSR1, self.show)
         self.assembled.gateway.start().addCallback(self._ready).addErrback(self._cannot_start)
@@ -67,16 +82,31 @@ class GatewayService(Service):
         gone.addCallback(
             lambda _: self._limited(assembled.plane.plane.stop(), "the data plane did not stop in order")
         )
-        return gone.addCallback(lambda _: assembled.transport.stop())
+        gone.addCallback(lambda _: assembled.transport.stop())
+        return gone.addCallback(lambda _: self._control.stop())
 
     def reload(self) -> Deferred[None]:
         """Read the configuration again and take it over; if anything is wrong with it, tell all and touch nothing."""
+        return self._reload().addCallbacks(lambda _: None, lambda _: None)
 
-        def read() -> Deferred[None]:
+    def _reload(self) -> Deferred[list[str]]:
+        """Give the lines that tell what changed; what fails is told in the log first."""
+
+        def read() -> Deferred[list[str]]:
             path = self.assembled.prepared.config.path
             return self._slowly(prepare, path).addCallback(self._take_over).addErrback(self._not_reloaded)
 
         return self._reloading.run(read)
+
+    def _reload_when_asked(self) -> Deferred[list[str]]:
+        def refuse(failure: Failure) -> Any:
+            if isinstance(failure.value, Unusable):
+                raise Refused(
+                    "\n".join((*failure.value.problems, "not reloaded: what runs goes on as it was"))
+                )
+            return failure
+
+        return self._reload().addErrback(refuse)
 
     def show(self) -> Deferred[None]:
         """Write the table of SAs and the counters to the log."""
@@ -108,23 +138,26 @@ class GatewayService(Service):
             self._log.critical("{why}", why=why)
             self._failed()
 
-    def _take_over(self, prepared: Prepared) -> None:
-        for line in take_over(self.assembled, prepared):
+    def _take_over(self, prepared: Prepared) -> list[str]:
+        lines = list(take_over(self.assembled, prepared))
+        for line in lines:
             self._log.info("{line}", line=line)
         self._warn(prepared)
         self.assembled.gateway.addresses_changed()  # whoever changes addresses or routes may say so by a SIGHUP
+        return lines
 
     def _warn(self, prepared: Prepared) -> None:
         for note in prepared.notes:
             self._log.warn("{note}", note=note)
 
-    def _not_reloaded(self, failure: Failure) -> None:
+    def _not_reloaded(self, failure: Failure) -> Failure:
         if isinstance(failure.value, Unusable):
             for problem in failure.value.problems:
                 self._log.error("{problem}", problem=problem)
         else:
             self._log.failure("internal error while reloading", failure)
         self._log.error("not reloaded: the configuration above stays unused, the running one goes on")
+        return failure
 
     def _limited(self, ending: Deferred[None], complaint: str) -> Deferred[None]:
         """Wait for the end of something, but not for ever, and go on whatever comes of it."""

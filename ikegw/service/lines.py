@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.logger import LogLevel
 
+from ikegw.control.units import octets
 from ikegw.events import (
     AaaServerBack,
     AaaServerDead,
@@ -21,6 +22,7 @@ from ikegw.events import (
     ChildUp,
     Dropped,
     Event,
+    IkeBegun,
     IkeDown,
     IkeMoved,
     IkeRekeyed,
@@ -43,6 +45,7 @@ _ERROR: LogLevel = LogLevel.error
 
 _LEVELS = {
     StateEntered: _DEBUG,
+    IkeBegun: _DEBUG,
     SessionChanged: _DEBUG,
     Refused: _WARN,
     AaaServerDead: _ERROR,
@@ -67,16 +70,6 @@ def text_of(event: Event) -> str:
     return text if text.isprintable() else "".join(map(_printable, text))
 
 
-def megabytes(octets: int) -> str:
-    """Write a count of octets for people: `512 B`, `1.5 kB`, `20.1 MB`."""
-    size = float(octets)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 1000 or unit == "TB":
-            break
-        size /= 1000
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-
-
 def networks(selectors: Iterable[TrafficSelector]) -> str:
     """Write traffic selectors: `10.1.0.0/16, 10.2.0.7/32[tcp/443]`."""
     return ", ".join(map(_selector, selectors)) or "nothing"
@@ -84,6 +77,12 @@ def networks(selectors: Iterable[TrafficSelector]) -> str:
 
 def _state_entered(event: StateEntered) -> str:
     return f"{event.sa} {event.machine}: {event.before} --{event.cause}--> {event.state}"
+
+
+def _ike_begun(event: IkeBegun) -> str:
+    if event.initiator:
+        return f"{event.sa} begun: we call {event.path.remote} from {event.path.local}"
+    return f"{event.sa} begun by {event.path.remote} at {event.path.local}"
 
 
 def _ike_up(event: IkeUp) -> str:
@@ -145,7 +144,7 @@ def _ike_moved(event: IkeMoved) -> str:
 def _child_down(event: ChildDown) -> str:
     return (
         f"{event.sa} {event.child} down: {event.reason}; SPI {event.inbound_spi.hex()}; "
-        f"received {megabytes(event.inbound_octets)}, sent {megabytes(event.outbound_octets)}"
+        f"received {octets(event.inbound_octets)}, sent {octets(event.outbound_octets)}"
     )
 
 
@@ -171,7 +170,7 @@ def _session_ended(event: SessionEnded) -> str:
     session, cause = event.session, event.cause.name.lower().replace("_", " ")
     return (
         f"{session.sa} session {session.id} of {session.user} ended after {event.seconds:.0f} s: {cause}; "
-        f"received {megabytes(event.inbound_octets)}, sent {megabytes(event.outbound_octets)}"
+        f"received {octets(event.inbound_octets)}, sent {octets(event.outbound_octets)}"
     )
 
 
@@ -190,6 +189,7 @@ def _dropped(event: Dropped) -> str:
 
 _WRITERS: dict[type, Callable[[Any], str]] = {
     StateEntered: _state_entered,
+    IkeBegun: _ike_begun,
     IkeUp: _ike_up,
     IkeDown: _ike_down,
     AuthFailed: _auth_failed,

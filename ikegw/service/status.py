@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 from twisted.internet.defer import Deferred, DeferredList
 
+from ikegw.control.units import duration, octets
 from ikegw.ike.listing import Row
 from ikegw.ports import Usage
 from ikegw.service.assembly import Assembled
-from ikegw.service.lines import megabytes
 
 
 def status(assembled: Assembled, now: Callable[[], float]) -> Deferred[list[str]]:
@@ -41,8 +41,8 @@ def _usage(usage: Usage | None) -> str:
     if usage is None:
         return ""
     return (
-        f", received {megabytes(usage.inbound_octets)} in {usage.inbound_packets} packets"
-        f", sent {megabytes(usage.outbound_octets)} in {usage.outbound_packets} packets"
+        f", received {octets(usage.inbound_octets)} in {usage.inbound_packets} packets"
+        f", sent {octets(usage.outbound_octets)} in {usage.outbound_packets} packets"
     )
 
 
@@ -55,15 +55,3 @@ def _counts(assembled: Assembled) -> Iterator[str]:
 
 def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{word} {count}" for word, count in sorted(counts.items())) or "none"
-
-
-def duration(seconds: float) -> str:
-    """Write a duration for people: `42s`, `3m12s`, `5h07m`, `2d03h`."""
-    whole = int(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    if whole < 86400:
-        return f"{whole // 3600}h{whole % 3600 // 60:02}m"
-    return f"{whole // 86400}d{whole % 86400 // 3600:02}h"

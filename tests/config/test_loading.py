@@ -483,11 +483,3 @@ def test_places_that_are_not_what_they_should_be(write: Write, monkeypatch: pyte
     monkeypatch.setattr("ikegw.config.sources.LARGEST_FILE", 4)
     with pytest.raises(ConfigurationError, match="too large"):
         load(path)
-
-
-def test_what_has_no_effect_yet_is_a_warning_and_no_change(write: Write) -> None:
-    config = load(write('[control]\nsocket = "/run/ikegw/control.sock"\n', **minimal()))
-    assert [str(warning).rpartition("/")[2] for warning in config.warnings] == [
-        "ikegw.toml:2: control.socket: without effect in this version of ikegw"
-    ]
-    assert config == load(write("", **minimal()))

@@ -218,16 +218,6 @@ def test_nobody_to_trust(judge: Callable[..., Report]) -> None:
     )
 
 
-def test_what_has_no_effect_yet_is_told(judge: Callable[..., Report], tmp_path: Path) -> None:
-    report = judge("[control]\nsocket = '/run/ikegw.sock'\n" + CONNECTION)
-    assert report.warnings == (
-        f"{tmp_path}/ikegw.toml:2: control.socket: without effect in this version of ikegw",
-    )
-    (tmp_path / "crl").mkdir()
-    (tmp_path / "crl" / "root.crl").touch()
-    assert any("reads no revocation lists" in warning for warning in judge().warnings)
-
-
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, status in ((["--help"], 0), ([], 2), (["frobnicate"], 2)):
         with pytest.raises(SystemExit) as ended:

@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 from twisted.logger import LogLevel
 
+from ikegw.control.units import octets
 from ikegw.events import (
     AaaServerBack,
     AaaServerDead,
@@ -18,6 +19,7 @@ from ikegw.events import (
     ChildUp,
     Dropped,
     Event,
+    IkeBegun,
     IkeDown,
     IkeMoved,
     IkeRekeyed,
@@ -30,7 +32,7 @@ from ikegw.events import (
 )
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.identities import parse_identity
-from ikegw.service.lines import level_of, megabytes, networks, text_of
+from ikegw.service.lines import level_of, networks, text_of
 from ikegw.session import EndCause, SaName, Session
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import IdType
@@ -54,6 +56,16 @@ def selector(
 NET, HOST = selector("10.1.0.0", "10.1.255.255"), selector("10.9.0.2", "10.9.0.2")
 
 EXAMPLES: list[tuple[Event, LogLevel, str]] = [
+    (
+        IkeBegun(SA, PATH, True),
+        LogLevel.debug,
+        "home[7] begun: we call 198.51.100.9:61000 from 192.0.2.1:4500",
+    ),
+    (
+        IkeBegun(SA, PATH, False),
+        LogLevel.debug,
+        "home[7] begun by 198.51.100.9:61000 at 192.0.2.1:4500",
+    ),
     (
         StateEntered(SA, "responder", "SMR_INIT", "init_request", "SMR_AUTH"),
         LogLevel.debug,
@@ -195,12 +207,12 @@ def test_an_event_without_words_is_told_all_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "octets", [b"a\r\nAug 1 root: forged", b"\x1b[2J", b"\xff\xfe\0", "grüße".encode(), b"{line}", b""]
+    "sent", [b"a\r\nAug 1 root: forged", b"\x1b[2J", b"\xff\xfe\0", "grüße".encode(), b"{line}", b""]
 )
-def test_what_a_peer_sent_cannot_break_the_line(octets: bytes) -> None:
+def test_what_a_peer_sent_cannot_break_the_line(sent: bytes) -> None:
     for kind in (IdType.FQDN, IdType.KEY_ID, IdType.DER_ASN1_DN, IdType(200)):
-        assert text_of(AddressLeased(SA, Identity(kind, octets), ())).isprintable()
-    detail = octets.decode("latin-1")
+        assert text_of(AddressLeased(SA, Identity(kind, sent), ())).isprintable()
+    detail = sent.decode("latin-1")
     text = text_of(AuthFailed(SA, PATH, None, AuthFailure.NOT_AUTHENTIC, detail))
     assert text.isprintable()
     assert "\n" not in text
@@ -217,7 +229,7 @@ def test_selectors_as_people_write_them() -> None:
 
 
 def test_octets_for_people() -> None:
-    assert [megabytes(n) for n in (0, 999, 1000, 20_100_000, 5 * 10**15)] == [
+    assert [octets(n) for n in (0, 999, 1000, 20_100_000, 5 * 10**15)] == [
         "0 B",
         "999 B",
         "1.0 kB",

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ikegw.addresses.pools import PoolAddresses
+from ikegw.control.units import duration
 from ikegw.service.preparation import Unusable, prepare
-from ikegw.service.status import duration
 
 CONNECTION = """
 [connections.road.local]

@@ -94,5 +94,13 @@ LOG: Final = Table(
 CONTROL: Final = Table(
     "control",
     "The socket that `ikegwctl` speaks to.",
-    (Key("socket", kinds.SOCKET, "/run/ikegw/control.sock", 'Its path; `""` for no socket.', later=True),),
+    (
+        Key("socket", kinds.SOCKET, "/run/ikegw/control.sock", 'Its path; `""` for no socket.'),
+        Key(
+            "group",
+            kinds.GROUP,
+            "",
+            'The group whose members may speak to it, besides root; `""`: the group that ikegw runs as.',
+        ),
+    ),
 )

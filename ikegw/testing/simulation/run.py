@@ -7,6 +7,7 @@ from twisted.logger import LogEvent, globalLogPublisher
 
 from ikegw.dataplane.matching import InnerPacket
 from ikegw.events import ChildRekeyed, Event, IkeRekeyed, IkeUp
+from ikegw.ike.roaming import SETTLING_SECONDS
 from ikegw.testing.simulation.faults import Faults, Plan, dice
 from ikegw.testing.simulation.invariants import Doubles, OneEnd, Violation, disagreement, remains
 from ikegw.testing.simulation.ladder import Ladder
@@ -187,13 +188,17 @@ class Simulation:
             raise Violation(f"{len(lost)} of {len(sent)} packets lost on a perfect wire, the first {lost[0]}")
 
     def _speak_from_behind_nats(self) -> None:
-        """A NAT that forgot its mapping lets nothing in until its host speaks: only from then on is a lost packet a fault."""
-        for client in self.town.clients[:FLOWS]:
-            if client.address in self.town.network.nats and not logs_in(client):
-                source = lent_address(client)
+        """A NAT that forgot its mapping lets nothing in until its host speaks: only from then on is a lost packet a fault.
+
+        It speaks for as long as a gateway does not follow ESP after a move.
+        """
+        natted = [client for client in self.town.clients[:FLOWS] if client.address in self.town.network.nats]
+        for _ in range(round(SETTLING_SECONDS / STEP) + 1 if natted else 0):
+            for client in natted:
+                source = None if logs_in(client) else lent_address(client)
                 if source is not None:
                     client.send(source, "10.1.0.9", 0)
-        self.pass_time(2 * STEP)  # it may be asked there first whether it is who speaks
+            self.pass_time(STEP)
 
     def _send_both_ways(self, client: Party, sent: dict[int, tuple[str, str]]) -> None:
         gateway, now = self.town.gateway, self.town.world.clock.seconds()

@@ -1,0 +1,150 @@
+"""`ikegwctl why PEER`: the story of a login, its cause of failure, and what the operator can do about it."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Final, TypeVar
+
+from ikegw.control.protocol import Json
+from ikegw.control.stories import Knocking, Story
+from ikegw.events import AuthFailed, AuthFailure, ChildUp, Event, IkeDown, Refused, StateEntered
+from ikegw.machines.child import ChildMachine
+from ikegw.machines.initiator import InitiatorMachine
+from ikegw.machines.mature import MatureMachine
+from ikegw.machines.responder import ResponderMachine
+from ikegw.machines.tracing import transitions
+
+E = TypeVar("E", bound=Event)
+
+_MACHINES: Final = {"initiator": InitiatorMachine, "responder": ResponderMachine, "mature": MatureMachine}
+
+_FOR_FAILURES: Final = {
+    AuthFailure.NO_CONFIGURATION: "Compare the identity that the peer sent with remote.id of the connections, and "
+    "the one that it asked us to be with local.id.",
+    AuthFailure.METHOD_NOT_ALLOWED: "Let both sides say the same: remote.auth here, and what the peer uses to prove itself.",
+    AuthFailure.NO_OWN_MATERIAL: "Give this gateway the certificate and key, or the shared key, that the connection "
+    "needs; `ikegwctl check` tells which it misses.",
+    AuthFailure.NOT_AUTHENTIC: "The peer's secret, certificate or password is not the one that is known here: "
+    "compare both sides.",
+    AuthFailure.DOWNLOAD_FAILED: "See that the URL can be reached from here, or let the connection do without (revocation).",
+}
+_FOR_NOTIFIES: Final = {
+    "NO_PROPOSAL_CHOSEN": "Add an algorithm that both lists have, to proposals (IKE) or esp_proposals here, or on the peer.",
+    "INVALID_KE_PAYLOAD": "This is no fault: the peer begins again with the group that it was told.",
+    "TS_UNACCEPTABLE": "Let local_ts and remote_ts of the child here meet those of the peer, the other way round.",
+    "INTERNAL_ADDRESS_FAILURE": "See the pool, DHCP or RADIUS server that was to lend the address: `ikegwctl pools`.",
+    "FAILED_CP_REQUIRED": "Let the peer ask for an address (vips), or give the connection no pools.",
+    "AUTHENTICATION_FAILED": "The peer does not believe us or does not know us: its log says why.",
+}
+_NOT_CONTINUED: Final = (
+    "Our answer to IKE_SA_INIT went out, and nothing came after it. If there is a NAT between, the peer goes on to UDP port "
+    "4500: see that it reaches us. A large IKE_AUTH may be lost in IP fragments: let the peer use IKE fragmentation (RFC 7383). "
+    "The peer may also have rejected our proposal or group; its log says so."
+)
+_NO_ANSWER: Final = {
+    "SMI_AUTH": "Nothing at all came back: is the address right, does UDP port 500 reach the peer, and is it running?",
+    "SMI_AUTH_WAIT": "The peer answered IKE_SA_INIT, and nothing after it. If there is a NAT between, or the peer may move, this "
+    "goes over UDP port 4500: see that nothing drops it on the way. A large IKE_AUTH may be lost in IP fragments.",
+}
+_FELL_SILENT: Final = (
+    "The peer no longer answers: see its host and the path to it; dpd_action says what ikegw does by itself."
+)
+
+_REASONS_TO_DROP: Final = {
+    "no-connection": "No connection is for this address: see remote_addrs and local_addrs.",
+    "source-blocked": "It has begun too many IKE SAs without going on: limits.block_threshold.",
+    "half-open-full": "Too many IKE SAs are half open: limits.half_open; somebody may be flooding us.",
+}
+
+
+def told(story: Story, text_of: Callable[[Event], str]) -> dict[str, Json]:
+    """The story as JSON: its steps with their time, its outcome, cause and advice."""
+    steps: list[Json] = [
+        {"after": round(at - story.began, 4), "text": _step(event, text_of)} for at, event in story.events
+    ]
+    return {
+        "name": str(story.name),
+        "peer": str(story.path.remote),
+        "who": list(story.who),
+        "began": story.began,
+        "by_peer": not story.initiator,
+        "outcome": _outcome(story),
+        "steps": steps,
+        "left_out": story.left_out,
+        "cause": cause_of(story),
+        "advice": advice_for(story),
+    }
+
+
+def told_of_knocking(knocking: Knocking) -> list[Json]:
+    """What came and was dropped, as JSON, the most frequent reason first."""
+    return [
+        {
+            "reason": reason,
+            "count": count,
+            "latest": knocking.latest[reason][0],
+            "detail": knocking.latest[reason][1],
+            "advice": _REASONS_TO_DROP.get(reason, ""),
+        }
+        for reason, count in knocking.reasons.most_common()
+    ]
+
+
+def cause_of(story: Story) -> str:
+    """The sentence that says why it failed or ended, as exactly as an event has it; '' while it is up or under way."""
+    failed, refused, down = _last(story, AuthFailed), _decisive_refusal(story), _last(story, IkeDown)
+    if failed is not None:
+        return f"{failed.reason.value}: {failed.detail}"
+    if refused is not None:
+        return f"{refused.notify}: {refused.detail}"
+    return "" if down is None else down.reason
+
+
+def advice_for(story: Story) -> str:
+    """What the operator can do about it; '' if nothing need be done."""
+    failed, refused, down = _last(story, AuthFailed), _decisive_refusal(story), _last(story, IkeDown)
+    if failed is not None:
+        return _FOR_FAILURES[failed.reason]
+    if refused is not None:
+        return _FOR_NOTIFIES.get(refused.notify, "The detail above and the peer's log say more.")
+    if down is None:
+        return ""
+    if "did not go on in time" in down.reason:
+        return _NOT_CONTINUED
+    if down.reason.startswith("no answer"):
+        return _FELL_SILENT if down.was_up else _NO_ANSWER.get(_state_before_end(story), _FELL_SILENT)
+    return ""
+
+
+def _decisive_refusal(story: Story) -> Refused | None:
+    """Why there never was a tunnel; what was refused while one stood did no harm to it."""
+    return None if _last(story, ChildUp) is not None else _last(story, Refused)
+
+
+def _outcome(story: Story) -> str:
+    if story.ended is not None and story.came_up is None:
+        return f"failed after {story.ended - story.began:.1f} s"
+    if story.came_up is None:
+        return "under way"
+    took = f"up after {story.came_up - story.began:.3f} s"
+    return took if story.ended is None else f"{took}, ended {story.ended - story.came_up:.0f} s later"
+
+
+def _last(story: Story, kind: type[E]) -> E | None:
+    return next((event for _, event in reversed(story.events) if isinstance(event, kind)), None)
+
+
+def _state_before_end(story: Story) -> str:
+    entered = _last(story, StateEntered)
+    return "" if entered is None else entered.before
+
+
+def _step(event: Event, text_of: Callable[[Event], str]) -> str:
+    if isinstance(event, StateEntered):
+        return f"{event.before} → {event.state}: {_summaries(event.machine).get((event.before, event.cause), event.cause)}"
+    return text_of(event).removeprefix(f"{getattr(event, 'sa', '')} ")
+
+
+@cache
+def _summaries(machine: str) -> dict[tuple[str, str], str]:
+    built = _MACHINES.get(machine, ChildMachine)
+    return {(row.state, row.cause): row.summary for row in transitions(built)}

@@ -1,0 +1,229 @@
+"""`ikegwctl why` names the true cause of each way in which a login fails, and says what to do."""
+
+from ipaddress import IPv4Network, ip_address
+
+import pytest
+from attrs import evolve
+
+from ikegw.addresses.pool import Pool
+from ikegw.control.stories import MOST_EVENTS, MOST_SOURCES, MOST_STORIES, Stories
+from ikegw.control.tables import TABLES
+from ikegw.control.why import told, told_of_knocking
+from ikegw.events import Dropped, IkeBegun, IkeDown, IkeUp, SessionBegan, StateEntered
+from ikegw.paths import NAT_T_PORT, Endpoint, Path
+from ikegw.policy.identities import parse_identity
+from ikegw.policy.proposals import parse_offer
+from ikegw.policy.selectors import from_network
+from ikegw.service.lines import text_of
+from ikegw.session import SaName, Session
+from ikegw.testing.pair import CLIENT, GATEWAY, make_pair, shared_key
+from ikegw.testing.world import Host
+
+PATH = Path(Endpoint(ip_address("192.0.2.1"), 500), Endpoint(ip_address("198.51.100.9"), 500))
+
+
+def stories_of(host: Host) -> Stories:
+    stories = Stories(lambda: 17.0)
+    for event in host.events:
+        stories.publish(event)
+    return stories
+
+
+def why(host: Host, peer: str) -> tuple[str, str]:
+    """(cause, advice) of the latest story about a peer, and that it can be read as a whole."""
+    story, *_ = stories_of(host).about(peer)
+    answer = told(story, text_of)
+    page = "\n".join(TABLES["why"]({"stories": [answer], "dropped": []}))
+    assert f"Why: {answer['cause']}" in page
+    assert f"What to do: {answer['advice']}" in page
+    assert "failed after" in page
+    return str(answer["cause"]), str(answer["advice"])
+
+
+def attempt(pair, seconds: float = 1.0, step: float = 0.005) -> None:
+    pair.client.gateway.initiate("home").addErrback(lambda _: None)
+    pair.world.run(seconds, step)
+
+
+def test_a_wrong_shared_key():
+    pair = make_pair(client_credentials=shared_key("%any", secret=b"another secret"))
+    attempt(pair)
+    cause, advice = why(pair.gateway, "carol@test")
+    assert "did not prove its identity" in cause
+    assert "carol@test" in cause
+    assert "secret" in advice
+    assert "another secret" not in cause + advice
+
+
+def test_no_proposal_in_common_with_both_lists():
+    pair = make_pair(client=evolve(CLIENT, proposals=parse_offer("ike", "aes128-sha256-modp2048")))
+    pair.gateway.gateway.reload(
+        (evolve(GATEWAY, proposals=parse_offer("ike", "aes256gcm16-prfsha384-ecp384")),)
+    )
+    attempt(pair, 5.0)
+    cause, advice = why(pair.gateway, "192.0.2.2")
+    assert "aes256gcm16-prfsha384-ecp384" in cause
+    assert "modp2048" in cause
+    assert "both lists" in advice
+
+
+def test_an_unknown_identity():
+    client = evolve(CLIENT, local=evolve(CLIENT.local, identity=parse_identity("mallory@elsewhere")))
+    pair = make_pair(client=client)
+    attempt(pair)
+    cause, advice = why(pair.gateway, "mallory@elsewhere")
+    assert "no connection fits mallory@elsewhere" in cause
+    assert "remote.id" in advice
+
+
+def test_no_address_to_be_had():
+    pair = make_pair()
+    pair.gateway.pool.reload([Pool("other", (IPv4Network("10.9.0.0/24"),))])
+    attempt(pair)
+    story, *_ = stories_of(pair.gateway).about("carol@test")
+    answer = told(story, text_of)
+    assert "INTERNAL_ADDRESS_FAILURE" in str(answer["cause"])
+    assert "pool road is not configured" in str(answer["cause"])
+    assert "ikegwctl pools" in str(answer["advice"])
+
+
+def test_selectors_that_do_not_meet():
+    policy = evolve(GATEWAY.children[0], local_selectors=(from_network(IPv4Network("172.16.0.0/16")),))
+    pair = make_pair(gateway=evolve(GATEWAY, children=(policy,)))
+    attempt(pair)
+    story, *_ = stories_of(pair.gateway).about("carol@test")
+    answer = told(story, text_of)
+    assert "TS_UNACCEPTABLE" in str(answer["cause"])
+    assert "local_ts" in str(answer["advice"])
+
+
+@pytest.mark.parametrize("side", ["gateway", "client"])
+def test_a_nat_that_drops_port_4500(side):
+    pair = make_pair()
+    pair.world.wire.tap = lambda datagram: [] if datagram.path.remote.port == NAT_T_PORT else [datagram]
+    attempt(pair, 200.0, 0.5)
+    cause, advice = why(getattr(pair, side), "192.0.2.2" if side == "gateway" else "home")
+    assert ("did not go on in time" if side == "gateway" else "no answer from 192.0.2.1:4500") in cause
+    assert "4500" in advice
+
+
+def test_nobody_there():
+    pair = make_pair()
+    pair.world.wire.leave(pair.gateway.address)
+    attempt(pair, 200.0, 0.5)
+    cause, advice = why(pair.client, "home")
+    assert cause.startswith("no answer from 192.0.2.1:500")
+    assert "Nothing at all came back" in advice
+
+
+def test_a_peer_that_falls_silent():
+    pair = make_pair(gateway=evolve(GATEWAY, dpd_seconds=10.0))
+    attempt(pair)
+    pair.world.wire.leave(pair.client.address)
+    pair.world.run(200.0, 0.5)
+    story, *_ = stories_of(pair.gateway).about("carol@test")
+    answer = told(story, text_of)
+    assert str(answer["outcome"]).startswith("up after")
+    assert "ended" in str(answer["outcome"])
+    assert "no answer" in str(answer["cause"])
+    assert "no longer answers" in str(answer["advice"])
+
+
+def test_each_step_is_told_in_the_words_of_the_machines():
+    pair = make_pair()
+    attempt(pair)
+    story, *_ = stories_of(pair.gateway).about("road[1]")
+    texts = [str(step["text"]) for step in told(story, text_of)["steps"]]  # type: ignore[index, union-attr]
+    assert texts[0].startswith("begun by 192.0.2.2:500")
+    assert any(text.startswith("SMR_INIT → SMR_AUTH: ") and "IKE_SA_INIT" in text for text in texts)
+    assert any(text.startswith("lent 10.3.0.") for text in texts)
+
+
+def test_what_never_became_an_ike_sa():
+    pair = make_pair()
+    pair.gateway.gateway.reload(())
+    attempt(pair, 5.0)
+    stories = stories_of(pair.gateway)
+    assert not stories.about("192.0.2.2")
+    knocking = stories.knocking(ip_address("192.0.2.2"))
+    assert knocking is not None
+    (dropped,) = told_of_knocking(knocking)
+    page = "\n".join(TABLES["why"]({"stories": [], "dropped": [dropped]}))
+    assert "no-connection" in page
+    assert "remote_addrs" in page
+
+
+def test_a_peer_that_nobody_knows():
+    page = "\n".join(TABLES["why"]({"stories": [], "dropped": []}))
+    assert "nothing is known of it" in page
+
+
+# ---------------------------------------------------------------- what is kept
+
+
+def name(number: int) -> SaName:
+    return SaName("road", number)
+
+
+def test_failures_are_kept_though_many_logins_work():
+    stories = Stories(lambda: 1.0)
+    stories.publish(IkeBegun(name(1), PATH, False))
+    stories.publish(IkeDown(name(1), PATH, parse_identity("carol@test"), "no answer", False))
+    for number in range(2, 2 * MOST_STORIES):
+        stories.publish(IkeBegun(name(number), PATH, False))
+        stories.publish(
+            IkeUp(
+                name(number),
+                PATH,
+                False,
+                parse_identity("gw"),
+                parse_identity("dave@test"),
+                "",
+                b"",
+                b"",
+                "psk",
+            )
+        )
+    assert [str(story.name) for story in stories.about("carol@test")] == ["road[1]"]
+    assert len(stories.about("dave@test", most=10**6)) == MOST_STORIES
+
+
+def test_what_strangers_send_costs_no_more_than_so_much():
+    stories = Stories(lambda: 1.0)
+    for number in range(5 * MOST_STORIES):
+        remote = Endpoint(ip_address(number), 500)
+        stories.publish(IkeBegun(name(number), Path(PATH.local, remote), False))
+        stories.publish(Dropped(Path(PATH.local, remote), "forged"))
+        stories.publish(IkeDown(name(number), Path(PATH.local, remote), None, "did not go on in time", False))
+    assert len(list(stories.failed())) == MOST_STORIES
+    assert len(stories._knocking) == MOST_SOURCES
+
+
+def test_a_long_story_keeps_its_beginning_and_its_latest():
+    stories = Stories(lambda: 1.0)
+    stories.publish(IkeBegun(name(1), PATH, False))
+    for number in range(10_000):
+        stories.publish(StateEntered(name(1), "mature", "SM_MATURE", "dpd", str(number)))
+    (story,) = stories.about("1")
+    assert len(story.events) == MOST_EVENTS
+    assert isinstance(story.events[0][1], IkeBegun)
+    assert story.events[-1][1].state == "9999"  # type: ignore[union-attr]
+    assert story.left_out == 10_001 - MOST_EVENTS
+
+
+def test_a_user_is_found_by_the_name_that_logged_in():
+    stories = Stories(lambda: 1.0)
+    stories.publish(IkeBegun(name(1), PATH, False))
+    session = Session(
+        "s-1", name(1), PATH, parse_identity("gw"), parse_identity("10.0.0.7"), "alice", "eap", 0.0
+    )
+    stories.publish(SessionBegan(session))
+    assert stories.about("ALICE")
+    assert stories.concerns(SessionBegan(session), "alice")
+    assert not stories.concerns(SessionBegan(session), "bob")
+
+
+def test_an_event_of_no_story_is_nobodys():
+    stories = Stories(lambda: 1.0)
+    stories.publish(StateEntered(name(1), "mature", "SM_MATURE", "dpd", "SM_DPD"))
+    assert not stories.about("1")
