@@ -59,7 +59,7 @@ class Association:
 
     @property
     def standing(self) -> str:
-        """The state of its liveness: ALIVE, SUSPECT, DEAD or DEAD_ASKED."""
+        """The state of its liveness: ALIVE, SUSPECT, DEAD, DEAD_ASKED or CLOSED."""
         return state_of(self._liveness)
 
     @property
@@ -79,7 +79,9 @@ class Association:
         if elsewhere and self.standing.startswith("DEAD"):
             schedule = evolve(schedule, tries=1)
         request = self._make(code, attributes, schedule, elsewhere)
-        if len(self._flying) < self.server.most_in_flight:
+        if self.standing == "CLOSED":
+            request.answer.errback(Unanswered(self._closed()))
+        elif len(self._flying) < self.server.most_in_flight:
             self._launch(request)
         elif len(self._waiting) < self.server.most_waiting:
             self._waiting.append(request)
@@ -90,12 +92,8 @@ class Association:
         return request.answer
 
     def close(self) -> None:
-        """Close every socket; whatever waits fails."""
-        self.ask_no_more()
-        self._fail([*self._waiting, *self._flying], f"{self} is asked no more")
-        lanes, self._lanes = self._lanes, []
-        for lane in lanes:
-            lane.link.close()
+        """Close every socket; whatever waits fails, and whatever is still asked."""
+        self._liveness.close()
 
     # ------------------------------------------------------------ requests out
 
@@ -245,6 +243,16 @@ class Association:
     def declare_alive(self) -> None:
         """See `Driver`."""
         self._told(self, True, "")
+
+    def let_go(self) -> None:
+        """See `Driver`."""
+        self._fail([*self._waiting, *self._flying], self._closed())
+        lanes, self._lanes = self._lanes, []
+        for lane in lanes:
+            lane.link.close()
+
+    def _closed(self) -> str:
+        return f"{self} is no longer configured"
 
 
 def _of_a_probe(failure: Failure) -> Failure | None:

@@ -26,6 +26,9 @@ class Driver(Protocol):
     def declare_alive(self) -> None:
         """It answers again: tell the operator."""
 
+    def let_go(self) -> None:
+        """Close every socket; whatever waits fails."""
+
 
 class Liveness(Protocol):
     """The inputs."""
@@ -45,6 +48,9 @@ class Liveness(Protocol):
     def to_be_tried(self) -> None:
         """Only requests can tell."""
 
+    def close(self) -> None:
+        """It is no longer ours to ask."""
+
 
 builder = TypeMachineBuilder(Liveness, Driver)
 
@@ -52,6 +58,7 @@ ALIVE = builder.state("ALIVE")
 SUSPECT = builder.state("SUSPECT")
 DEAD = builder.state("DEAD")
 DEAD_ASKED = builder.state("DEAD_ASKED")
+CLOSED = builder.state("CLOSED")
 
 
 @ALIVE.upon(Liveness.unanswered).to(SUSPECT)
@@ -117,6 +124,26 @@ def _as_expected(machine: Liveness, driver: Driver) -> None:
 @DEAD_ASKED.upon(Liveness.rested).loop()
 def _overtaken(machine: Liveness, driver: Driver) -> None:
     """Cannot be: what would tell this was stopped before."""
+
+
+def _end(machine: Liveness, driver: Driver) -> None:
+    """Whether it lives is no longer of interest."""
+    driver.ask_no_more()
+    driver.let_go()
+
+
+for _state in (ALIVE, SUSPECT, DEAD, DEAD_ASKED):
+    _state.upon(Liveness.close).to(CLOSED)(_end)
+
+
+@CLOSED.upon(Liveness.answered).loop()
+@CLOSED.upon(Liveness.unanswered).loop()
+@CLOSED.upon(Liveness.gave_up).loop()
+@CLOSED.upon(Liveness.rested).loop()
+@CLOSED.upon(Liveness.to_be_tried).loop()
+@CLOSED.upon(Liveness.close).loop()
+def _of_no_interest(machine: Liveness, driver: Driver) -> None:
+    """Whatever it is."""
 
 
 LivenessMachine = builder.build()

@@ -134,7 +134,8 @@ def seal(
             code, identifier, secret, authenticator, dict=dictionary(), message_authenticator=True
         )
     for name, value in attributes:
-        add(packet, name, value)
+        if value not in ("", b""):  # such an attribute is left out altogether (RFC 2865 §5)
+            add(packet, name, value)
     octets: bytes = packet.RequestPacket()
     if len(octets) > LARGEST_PACKET:
         raise ValueError(f"a RADIUS packet of {len(octets)} octets; {LARGEST_PACKET} is the most")

@@ -194,7 +194,8 @@ def test_closing_fails_what_waits() -> None:
     p = make_pair(most_in_flight=1)
     flying, waiting = p.ask(), p.ask()
     p.association.close()
-    assert str(flying.error) == str(waiting.error) == "one (192.0.2.1:1812) is asked no more"
+    assert str(flying.error) == str(waiting.error) == "one (192.0.2.1:1812) is no longer configured"
     assert all(link.closed for link in p.server.links)
+    assert str(p.ask().error) == str(flying.error)
     assert len(p.server.asked) == 1
     assert not p.clock.getDelayedCalls()

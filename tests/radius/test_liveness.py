@@ -22,7 +22,7 @@ def test_every_input_has_an_answer_in_every_state() -> None:
     rows = {(row.state, row.cause) for row in transitions(LivenessMachine)}
     states = {state for state, _ in rows}
     inputs = {name for name in vars(Liveness) if not name.startswith("_")}
-    assert states == {"ALIVE", "SUSPECT", "DEAD", "DEAD_ASKED"}
+    assert states == {"ALIVE", "SUSPECT", "DEAD", "DEAD_ASKED", "CLOSED"}
     assert rows == set(product(states, inputs))
 
 
