@@ -1,6 +1,7 @@
 """Joins the rooms: what a gateway needs of the world, made of sockets and a configuration, and the gateway itself."""
 
 import os
+import socket
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,10 +24,14 @@ from ikegw.net.sockets import IkeSocket
 from ikegw.net.transport import Received, UdpTransport
 from ikegw.paths import Path
 from ikegw.ports import DataPlane
+from ikegw.radius.client import RadiusClient
+from ikegw.radius.connecting import connector
+from ikegw.radius.login import RadiusLogins
+from ikegw.radius.station import Station
 from ikegw.service.audience import Audience
 from ikegw.service.counters import Counters
 from ikegw.service.journal import Journal
-from ikegw.service.logins import NobodyAsks, NobodyLogsIn
+from ikegw.service.logins import Logins, NobodyAsks, NobodyLogsIn
 from ikegw.service.preparation import Prepared
 
 
@@ -57,6 +62,8 @@ class Assembled:
     authenticator: Authenticator
     admission: Admission
     gateway: Gateway
+    radius: RadiusClient
+    logins: RadiusLogins
     journal: Journal
     counters: Counters
     stories: Stories
@@ -92,6 +99,8 @@ def assemble(
         stories.publish(event)
         audience.publish(event)
 
+    radius = RadiusClient(config.radius, connector(reactor), reactor, os.urandom, publish)
+    logins = RadiusLogins(radius, station(config))
     gateway = Gateway(
         reactor,
         os.urandom,
@@ -99,7 +108,7 @@ def assemble(
         plane.plane,
         addresses,
         authenticator,
-        NobodyAsks(),
+        Logins(local=NobodyAsks(), radius=logins),
         NobodyLogsIn(),
         admission,
         config.connections,
@@ -113,6 +122,8 @@ def assemble(
         authenticator,
         admission,
         gateway,
+        radius,
+        logins,
         journal,
         counters,
         stories,
@@ -128,6 +139,11 @@ def gate_limits(limits: GateLimits) -> Limits:
         block_per_source=limits.block_threshold,
         hard_total=limits.half_open,
     )
+
+
+def station(config: Config) -> Station:
+    """Give RADIUS servers the name that they know us by."""
+    return Station.of(config.radius, socket.gethostname())
 
 
 def journal_settings(logging: Logging) -> tuple[LogLevel, bool]:

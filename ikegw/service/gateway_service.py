@@ -82,6 +82,7 @@ class GatewayService(Service):
         gone.addCallback(
             lambda _: self._limited(assembled.plane.plane.stop(), "the data plane did not stop in order")
         )
+        gone.addCallback(lambda _: assembled.radius.close())
         gone.addCallback(lambda _: assembled.transport.stop())
         return gone.addCallback(lambda _: self._control.stop())
 

@@ -1,11 +1,29 @@
-"""Who is asked about EAP logins, and who logs in, where nobody is configured for it: everyone is refused, with a sentence."""
+"""Who is asked about EAP logins: this gateway itself, or RADIUS servers, as each connection says; and who logs in.
+
+Where nobody is configured for it, everyone is refused, with a sentence.
+"""
 
 from attrs import frozen
 from twisted.internet.defer import Deferred, fail
 
 from ikegw.policy.connections import LocalAuth
-from ikegw.ports import AaaAnswer, AaaSilent, Caller, Keyed, SupplicantFailed
+from ikegw.ports import Aaa, AaaAnswer, AaaDialogue, AaaSilent, Caller, Keyed, SupplicantFailed
 from ikegw.wire.identification import Identity
+
+LOCAL = "local"
+"""The name in `aaa` that means this gateway itself."""
+
+
+@frozen
+class Logins:
+    """`ports.Aaa` for all connections."""
+
+    local: Aaa
+    radius: Aaa
+
+    def begin(self, caller: Caller) -> AaaDialogue:
+        """See `ports.Aaa`."""
+        return (self.local if caller.aaa == LOCAL else self.radius).begin(caller)
 
 
 @frozen

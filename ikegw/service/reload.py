@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ikegw.auth.credentials import Credentials
 from ikegw.config import Changes, changes
-from ikegw.service.assembly import Assembled, gate_limits, journal_settings
+from ikegw.service.assembly import Assembled, gate_limits, journal_settings, station
 from ikegw.service.preparation import Prepared
 
 
@@ -23,6 +23,9 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
         assembled.admission.limits = gate_limits(new.limits)
     if "logging" in found.applied:
         assembled.journal.configure(*journal_settings(new.logging))
+    if "radius" in found.applied:
+        assembled.radius.reload(new.radius)
+        assembled.logins.station = station(new)
     if found.connections or found.reordered:
         assembled.gateway.reload(new.connections)
     assembled.prepared = prepared

@@ -49,6 +49,8 @@ def _usage(usage: Usage | None) -> str:
 def _counts(assembled: Assembled) -> Iterator[str]:
     yield f"events: {_listed(assembled.counters.counts)}"
     yield f"datagrams: {_listed(assembled.transport.counts)}"
+    for server in assembled.radius.associations():
+        yield f"RADIUS {server.service.value} at {server} {server.standing.lower()}: {_listed(server.counts)}"
     for use in assembled.addresses.usage():
         yield f"pool {use.pool}: {use.lent} of {use.size} IPv{use.family} addresses lent"
 
