@@ -55,7 +55,10 @@ class ChildAnswering:
         ours = message.need(SelectorsResponder).selectors
         if self.replaced is None:
             local, remote = sa.dynamic_addresses
-            return agree(sa.connection.children, proposed, theirs, ours, local, remote, with_group=True)
+            routes = sa.grant.routes
+            return agree(
+                sa.connection.children, proposed, theirs, ours, local, remote, routes, with_group=True
+            )
         # A peer may offer more than the old selectors (Windows: everything): both sides keep what they had.
         old, policy = self.replaced.tunnel, self.replaced.policy
         mine, peers = narrow(ours, old.local_selectors), narrow(theirs, old.remote_selectors)

@@ -197,6 +197,7 @@ class Finalizing:
                 message.need(SelectorsResponder).selectors,
                 (sa.path.local.address,),
                 addresses_of(sa.lease) or (sa.path.remote.address,),
+                sa.grant.routes,
                 with_group=False,
             )
         except NoChild as error:

@@ -332,10 +332,19 @@ class Gateway:
 
     def no_seat(self, sa: IkeSa, *, initial_contact: bool) -> str:
         """See `Table`."""
-        unique = sa.connection.unique
+        unique, others = sa.connection.unique, self._others_of_its_peer(sa)
+        if unique is Unique.REFUSE:
+            elsewhere = [other for other in others if other.path.remote != sa.path.remote]
+            why = self._sessions.take_seat(
+                sa, {one.number for one in others if one not in elsewhere}, _peer_key(sa)
+            )
+            if why:
+                for other in elsewhere:
+                    other.doubt()
+            return why
         replaces = unique is Unique.REPLACE or (initial_contact and unique is not Unique.NEVER)
-        leaving = {other.number for other in self._others_of_its_peer(sa)} if replaces else set()
-        return self._sessions.take_seat(sa, leaving)
+        leaving = {other.number for other in others} if replaces else set()
+        return self._sessions.take_seat(sa, leaving, None)
 
     def _others_of_its_peer(self, sa: IkeSa) -> list[IkeSa]:
         known = self._by_peer.get(_peer_key(sa), ())
@@ -568,5 +577,8 @@ def _watch(ended: Deferred[None]) -> Deferred[None]:
 
 
 def _peer_key(sa: IkeSa) -> tuple[str, Normal]:
-    """Whose it is: every login looks for the others of its peer, and there may be thousands of other peers."""
-    return sa.connection.name, normal(sa.peer)
+    """Whose it is: every login looks for the others of its peer, and there may be thousands of other peers.
+
+    After an EAP login it is the user's, for nobody has looked at IDi: Windows' is its own address. 0 is no type of identity.
+    """
+    return sa.connection.name, (0, sa.user) if sa.user else normal(sa.peer)

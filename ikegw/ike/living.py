@@ -308,6 +308,10 @@ class Living:
         """See `EstablishedPhase`."""
         self.lifetimes.authenticated_for(seconds, told=told)
 
+    def doubt(self) -> None:
+        """See `EstablishedPhase`."""
+        self.lifetimes.doubt()
+
     def tell_lifetime(self) -> None:
         """Row Q-19."""
         self.lifetimes.tell_lifetime()

@@ -11,7 +11,7 @@ from ikegw.ike.channel import Channel
 from ikegw.paths import Address, Path
 from ikegw.policy.connections import ChildPolicy, Connection
 from ikegw.policy.proposals import Chosen, choose_esp, explain
-from ikegw.policy.selectors import Dynamic, narrow, networks_of, resolve
+from ikegw.policy.selectors import Dynamic, Network, behind, narrow, networks_of, resolve
 from ikegw.ports import Limits, Random, TunnelSa
 from ikegw.session import SaName
 from ikegw.wire.notify import Notify
@@ -46,17 +46,20 @@ def agree(
     ours: Sequence[TrafficSelector],
     local: Sequence[Address],
     remote: Sequence[Address],
+    routes: Sequence[Network] = (),
     *,
     with_group: bool,
 ) -> Agreed:
     """Choose, as responder, the first child whose selectors and proposals meet what the peer asked; NoChild if none does.
 
-    `local` and `remote` stand where a policy says dynamic. IKE_AUTH's child has no key exchange of its own: `with_group` False.
+    `local` and `remote` stand where a policy says dynamic, and `routes` are what is behind the peer besides. IKE_AUTH's child has
+    no key exchange of its own: `with_group` False.
     """
     met = False
     for policy in children:
         mine = narrow(ours, resolve(policy.local_selectors, local))
-        peers = narrow(theirs, resolve(policy.remote_selectors, remote))
+        allowed = (*resolve(policy.remote_selectors, remote), *behind(policy.remote_selectors, routes))
+        peers = narrow(theirs, allowed)
         if not mine or not peers:
             continue
         met = True

@@ -69,6 +69,9 @@ class EstablishedPhase(Phase, Protocol):
     def take_rival(self) -> None:
         """Row K-16: what the peer's rekeying made takes over, though we are rekeying too."""
 
+    def doubt(self) -> None:
+        """Ask the peer whether it is alive, unless it was heard just now (row L-08)."""
+
     def update(self) -> None:
         """MSG_IKE_UPDATE: MOBIKE has something to ask."""
 

@@ -64,7 +64,7 @@ class Reception:
         self.publish(Dropped(path, Why.UNPROTECTED))
         sa = self.sas.get(verdict.spi)
         if sa is not None and sa.path.remote == path.remote and isinstance(sa.phase, Living):
-            sa.phase.lifetimes.doubt()
+            sa.phase.doubt()
 
     def _send_or_drop(self, answer: bytes | Drop, path: Path) -> None:
         if isinstance(answer, Drop):

@@ -23,7 +23,7 @@ from ikegw.machines.tracing import trace
 from ikegw.paths import Address, Endpoint, Path
 from ikegw.policy.connections import Connection
 from ikegw.policy.identities import from_address
-from ikegw.policy.selectors import resolve
+from ikegw.policy.selectors import behind, resolve
 from ikegw.ports import Lease
 from ikegw.session import NOTHING_GRANTED, EndCause, Grant, SaName
 from ikegw.wire.identification import Identity
@@ -199,7 +199,11 @@ class IkeSa(Conversation):
         if child.state == "SA_REKEY_WAIT":
             return child.tunnel.local_selectors, child.tunnel.remote_selectors
         mine, peers = self.dynamic_addresses
-        return resolve(child.policy.local_selectors, mine), resolve(child.policy.remote_selectors, peers)
+        behind_peer = behind(child.policy.remote_selectors, self.grant.routes)
+        return (
+            resolve(child.policy.local_selectors, mine),
+            (*resolve(child.policy.remote_selectors, peers), *behind_peer),
+        )
 
     @property
     def makes_a_child(self) -> bool:
@@ -285,6 +289,11 @@ class IkeSa(Conversation):
             self._give_way_soon()
         else:
             self.phase.told_to_end(self.giving_way, EndCause.PORT_PREEMPTED)
+
+    def doubt(self) -> None:
+        """Somebody says that the peer is elsewhere now: ask whether it is there still."""
+        if self.up_since is not None:
+            self.established.doubt()
 
     def _give_way_soon(self) -> None:
         def give_way() -> None:

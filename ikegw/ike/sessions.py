@@ -1,11 +1,14 @@
 """The sessions of a gateway: found by their ids, counted by their users, and what may be asked of them (`ports.Sessions`)."""
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList, fail
 
 from ikegw.ike.running_session import RunningSession
+from ikegw.ike.seats import Seats
+from ikegw.policy.identities import display
 from ikegw.ports import Usage
 from ikegw.session import EndCause, Grant, Session
 
@@ -19,8 +22,7 @@ class SessionTable:
 
     _running: dict[str, RunningSession] = field(factory=dict, init=False, repr=False)
     _ending: set[RunningSession] = field(factory=set, init=False, repr=False)
-    _seats: dict[tuple[str, str], set[int]] = field(factory=dict, init=False, repr=False)
-    """By AAA server and user: the numbers of the IKE SAs that have the place of a session, which rekeying does not change."""
+    _seats: Seats = field(factory=Seats, init=False, repr=False)
 
     # ------------------------------------------------------------ as the IKE SAs go
 
@@ -33,7 +35,7 @@ class SessionTable:
 
     def end(self, sa: "IkeSa") -> None:
         """An IKE SA that nothing takes the place of ended."""
-        self._leave_seat(sa)
+        self._seats.leave(sa.number)
         session, sa.session = sa.session, None
         if session is None:
             return
@@ -46,28 +48,23 @@ class SessionTable:
         """Fires when no end is left to be told."""
         return DeferredList([_watch(session) for session in self._ending]).addCallback(lambda _: None)
 
-    # ------------------------------------------------------------ Port-Limit (RFC 2865 §5.42)
+    # ------------------------------------------------------------ Port-Limit (RFC 2865 §5.42), and `unique`
 
-    def take_seat(self, sa: "IkeSa", leaving: set[int]) -> str:
-        """A user logs in, and takes the place of the IKE SAs that are `leaving`; why there is none, if there is none.
+    def take_seat(self, sa: "IkeSa", leaving: set[int], alone: Hashable | None) -> str:
+        """A peer logs in, and takes the place of the IKE SAs that are `leaving`; why there is none, if there is none.
 
-        A place is taken before the session begins, so that of two logins at once no more come in than may.
+        `alone` is whose only session it must be, if it must (`unique` refuses others).
         """
-        if not sa.user:
-            return ""
-        key, limit = (sa.connection.aaa, sa.user), sa.grant.port_limit
-        others = len(self._seats.get(key, set()) - leaving)
-        if limit is not None and others >= limit:
+        user, limit = (sa.connection.aaa, sa.user), sa.grant.port_limit
+        if sa.user and limit is not None and self._seats.others(user, leaving) >= limit:
+            others = self._seats.others(user, leaving)
             return f"{sa.user} has {others} sessions already, and its AAA server allows {limit} (Port-Limit)"
-        self._seats.setdefault(key, set()).add(sa.number)
+        if alone is not None and self._seats.others(alone, leaving):
+            who = sa.user or display(sa.peer)
+            return f'{who} has a session already, and its connection has unique = "refuse"'
+        for key in filter(None, (user if sa.user else None, alone)):
+            self._seats.take(key, sa.number)
         return ""
-
-    def _leave_seat(self, sa: "IkeSa") -> None:
-        key = sa.connection.aaa, sa.user
-        seats = self._seats.get(key, set())
-        seats.discard(sa.number)
-        if not seats:
-            self._seats.pop(key, None)
 
     # ------------------------------------------------------------ ports.Sessions
 

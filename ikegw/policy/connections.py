@@ -92,8 +92,9 @@ class DpdAction(Enum):
 class Unique(Enum):
     """What happens when a peer's identity already has an IKE SA on this connection.
 
-    REPLACE deletes the old one; KEEP leaves it unless the peer says INITIAL_CONTACT; REFUSE turns the newcomer away;
-    NEVER lets all stand and pays INITIAL_CONTACT no heed.
+    REPLACE deletes the old one; KEEP leaves it unless the peer says INITIAL_CONTACT; NEVER lets all stand and pays
+    INITIAL_CONTACT no heed. REFUSE turns the newcomer away, whatever it says, and asks the old one whether it is alive; only
+    from where the old one is may it come, to authenticate anew.
     """
 
     REPLACE = "replace"

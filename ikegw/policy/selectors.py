@@ -79,6 +79,24 @@ def resolve(
     return tuple(dict.fromkeys(resolved))
 
 
+def behind(
+    selectors: Iterable[TrafficSelector | Dynamic], networks: Iterable[Network]
+) -> tuple[TrafficSelector, ...]:
+    """What else is at an end that the policy leaves open: `networks`, with the protocols and ports that dynamic has there."""
+    dynamic = [selector for selector in selectors if isinstance(selector, Dynamic)]
+    return tuple(
+        TrafficSelector(
+            network.network_address,
+            network.broadcast_address,
+            selector.protocol,
+            selector.start_port,
+            selector.end_port,
+        )
+        for selector in dynamic
+        for network in networks
+    )
+
+
 def narrow(
     offered: Sequence[TrafficSelector], allowed: Sequence[TrafficSelector]
 ) -> tuple[TrafficSelector, ...]:

@@ -493,10 +493,13 @@ def test_Q_19_a_new_time_with_Termination_Action_is_told_at_once():
 
 # ---------------------------------------------------------------- Port-Limit
 
+SEVERAL = evolve(PATIENT, unique=Unique.NEVER)
+"""A gateway whose users may have more sessions than one, as far as it is concerned."""
+
 
 def test_no_more_sessions_of_a_user_than_Port_Limit_allows():
     limited = Grant(port_limit=2)
-    pair = connected(grant=limited)
+    pair = connected(SEVERAL, grant=limited)
     other, third = another(pair, "192.0.2.3", "dave@test"), another(pair, "192.0.2.4", "erin@test")
     log_in(pair, other, limited)
     log_in(pair, third, limited)
@@ -516,7 +519,7 @@ def test_no_more_sessions_of_a_user_than_Port_Limit_allows():
 
 def test_of_two_logins_at_once_no_more_come_in_than_may():
     limited = Grant(port_limit=1)
-    pair = make_pair(PATIENT, CALLER)
+    pair = make_pair(SEVERAL, CALLER)
     other = another(pair, "192.0.2.3", "dave@test")
     for client in (pair.client, other):
         client.gateway.initiate("home").addErrback(lambda _: None)

@@ -235,7 +235,7 @@ CONNECTION: Final = Table(
             "unique",
             one_of(Unique),
             "replace",
-            "When the same identity connects again: replace the old IKE SA, keep both, refuse the new one, or never look.",
+            "When the same peer (by EAP: the same user) connects again: replace its IKE SA, keep both, refuse it, or never look.",
         ),
         Key(
             "send_cert",

@@ -119,7 +119,7 @@ def plan_of(seed: int) -> Plan:
             random.choice((0.0, 0.0, 0.0, draw(60.0, 150.0))),
         ),
         pfs=random.random() < 0.25,
-        unique=random.choice((Unique.REPLACE, Unique.REPLACE, Unique.KEEP, Unique.NEVER)),
+        unique=random.choice((Unique.REPLACE, Unique.REPLACE, Unique.KEEP, Unique.NEVER, Unique.REFUSE)),
         restart=random.random() < 0.7,
         plane_delay=random.choice((0.005, 0.05, 0.2)) if seed % 4 == 3 else 0.0,
         lease_seconds=lending.uniform(50.0, 100.0) if served else 0.0,

@@ -141,7 +141,7 @@ def remains(party: Party) -> dict[str, object]:
         "SPIs": _hex(host.plane.spis.taken),
         "lent addresses": sum(use.lent for use in host.pool.usage()),
         "sessions": [session.id for session in gateway.sessions()],
-        "places of sessions": list(gateway._sessions._seats),
+        "places of sessions": len(gateway._sessions._seats),
         "timers": party.timers,
         "unanswered wishes": len(party.asked),
     }
