@@ -43,6 +43,7 @@ COMMANDS: Final = (
     Command("conns", "the connections, and how many IKE SAs of each are up", watched=True),
     Command("leases", "the addresses that are lent, and to whom", watched=True),
     Command("pools", "how much of each pool is lent", watched=True),
+    Command("version", "the version that runs, which may not be the one that is installed"),
     Command("certs", "the certificates, and until when they are valid"),
     Command("algorithms", "the algorithms that can be named in proposals"),
     Command("counters", "how often everything happened since the start", watched=True),

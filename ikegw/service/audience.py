@@ -22,6 +22,11 @@ class Audience:
                 self._log.failure("internal error while telling an event; whoever listened hears no more")
                 self.leave(listener)
 
+    @property
+    def listens(self) -> bool:
+        """Is anybody there?"""
+        return bool(self._listeners)
+
     def join(self, listener: Publish) -> None:
         """Listen from now on."""
         self._listeners.append(listener)

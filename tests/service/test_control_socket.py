@@ -1,0 +1,183 @@
+"""`ikegwctl` and a running gateway, over a real UNIX socket: what an operator asks, sees, and has done."""
+
+import json
+import os
+import re
+import stat
+import threading
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_twisted
+from gateway_and_client import CLIENT, GATEWAY
+from twisted.internet.threads import deferToThread
+
+from ikegw.control.asking import Daemon
+from ikegw.control.command import main
+
+Story = Generator[Any, Any, None]
+
+
+@pytest.fixture
+def pair(place: Callable[[str, str], Any]) -> tuple[Any, Any]:
+    """A gateway with a control socket that is up, and a client that will call it."""
+    gateway, client = place("gateway", "127.0.0.1"), place("client", "127.0.0.2")
+    gateway.write(GATEWAY + with_socket(gateway))
+    gateway.make().startService()
+    ike, nat_t = gateway.ports
+    client.write(CLIENT.format(ike=ike, nat_t=nat_t) + with_socket(client))
+    return gateway, client
+
+
+def socket_of(place: Any) -> Path:
+    return place.directory / "control.sock"
+
+
+def with_socket(place: Any) -> str:
+    return f'\n[control]\nsocket = "{socket_of(place)}"\n'
+
+
+def ctl(capsys: Any, place: Any, *words: str) -> Any:
+    """What `ikegwctl` prints, once it has; it runs in a thread, for it waits."""
+
+    def told(status: int) -> tuple[int, str, str]:
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return deferToThread(main, [*words, "--socket", str(socket_of(place))]).addCallback(told)
+
+
+@pytest_twisted.inlineCallbacks
+def test_an_ordinary_day(pair: tuple[Any, Any], log: Any, capsys: Any) -> Story:
+    gateway, client = pair
+    up = log.line("road[1] net up: ")
+    client.make().startService()
+    yield up
+
+    status, out, _ = yield ctl(capsys, gateway, "status")
+    assert status == 0
+    assert re.search(r"^1 IKE SAs \(0 half open\), 1 CHILD SAs, 1 connections$", out, re.MULTILINE)
+    assert "pool clients: 1 of 254 IPv4 addresses lent" in out
+
+    _, out, _ = yield ctl(capsys, gateway, "sas")
+    head, row = out.splitlines()
+    assert head.split() == ["SA", "STATE", "UP", "PEER", "AT", "ADDRESS", "RECEIVED", "SENT"]
+    assert row.split()[:2] == ["road[1]", "SM_MATURE"]
+    assert {"alice@example.org", "10.9.0.1"} <= set(row.split())
+
+    _, out, _ = yield ctl(capsys, gateway, "sas", "alice@example.org", "--json")
+    (sa,) = json.loads(out)
+    assert sa["children"][0]["remote"] == "10.9.0.1/32"
+
+    for verb, found in (
+        ("conns", "road"),
+        ("leases", "10.9.0.1"),
+        ("pools", "clients"),
+        ("certs", "FILE"),
+        ("algorithms", "aes256gcm16"),
+        ("counters", "ike-up"),
+        ("version", "ikegw "),
+    ):
+        status, out, _ = yield ctl(capsys, gateway, verb)
+        assert (status, found in out) == (0, True), (verb, out)
+
+    status, out, _ = yield ctl(capsys, gateway, "why", "alice@example.org")
+    assert "SMR_INIT → SMR_AUTH" in out
+
+    rekeyed = log.line("road[1] net rekeyed: ")
+    yield ctl(capsys, gateway, "rekey", "road[1]", "net")
+    yield rekeyed
+    rekeyed = log.line("road[1] rekeyed: ")
+    yield ctl(capsys, gateway, "rekey", "1")
+    yield rekeyed
+    anew = log.line("road[2] up: ")
+    yield ctl(capsys, client, "reauth", "home")
+    yield anew
+
+    status, out, _ = yield ctl(capsys, client, "terminate", "home")
+    assert (status, out.splitlines()[-1]) == (0, "ended: home[2]")
+    status, out, _ = yield ctl(capsys, client, "initiate", "home")
+    assert (status, out.splitlines()[-1]) == (0, "up: home[3]")
+
+
+@pytest_twisted.inlineCallbacks
+def test_no_has_a_reason_and_a_status(pair: tuple[Any, Any], log: Any, capsys: Any, tmp_path: Path) -> Story:
+    gateway, client = pair
+    status, _, err = yield ctl(capsys, gateway, "terminate", "road[9]")
+    assert (status, err) == (1, "ikegwctl: there is no IKE SA road[9]; `ikegwctl sas` lists them\n")
+    status, _, err = yield ctl(capsys, gateway, "initiate", "road")
+    assert (status, "is not one host" in err) == (1, True)
+    status, _, err = yield ctl(capsys, client, "status")
+    assert (status, "is ikegw running" in err) == (1, True)
+    (client.directory / "control.sock").touch()
+    status, _, err = yield ctl(capsys, client, "status")
+    assert (status, "nobody answers" in err) == (1, True)
+
+
+@pytest_twisted.inlineCallbacks
+def test_a_reload_that_is_asked_for_tells_what_it_did_or_why_not(pair: tuple[Any, Any], capsys: Any) -> Story:
+    gateway, _ = pair
+    status, out, _ = yield ctl(capsys, gateway, "reload")
+    assert (status, out.splitlines()[-1]) == (0, "reloaded: nothing changed")
+    gateway.main.write_text(GATEWAY.replace("pools =", "pols =") + with_socket(gateway))
+    status, _, err = yield ctl(capsys, gateway, "reload")
+    assert status == 1
+    assert "connections.road.pols: unknown key; did you mean pools?" in err
+    assert "not reloaded" in err
+
+
+@pytest_twisted.inlineCallbacks
+def test_events_are_followed_as_they_happen(pair: tuple[Any, Any], log: Any) -> Story:
+    gateway, client = pair
+    heard: list[Any] = []
+    listening = threading.Event()
+
+    def follow() -> None:
+        with Daemon(socket_of(gateway)) as daemon:
+            daemon.ask("version")
+            listening.set()
+            for told in daemon.stream("events", {"peer": "alice@example.org"}):
+                heard.append(told)
+                if told["kind"] == "ChildUp":
+                    return
+
+    following = deferToThread(follow)
+    yield deferToThread(listening.wait)
+    while not gateway.service.assembled.audience.listens:
+        yield deferToThread(lambda: None)
+    client.make().startService()
+    yield following
+    assert [told["kind"] for told in heard][-1] == "ChildUp"
+    assert all(told["sa"] == "road[1]" for told in heard)
+
+
+def test_the_socket_is_its_groups_and_nobody_elses(pair: tuple[Any, Any]) -> None:
+    gateway, _ = pair
+    found = socket_of(gateway).stat()
+    assert stat.S_IMODE(found.st_mode) == 0o660
+    assert found.st_gid == os.getgid()
+
+
+@pytest_twisted.inlineCallbacks
+def test_the_socket_is_gone_when_the_gateway_is(pair: tuple[Any, Any]) -> Story:
+    gateway, _ = pair
+    assert socket_of(gateway).exists()
+    yield gateway.service.stopService()
+    assert not socket_of(gateway).exists()
+
+
+def test_a_gateway_without_a_place_for_its_socket_says_so_and_goes_on(place: Any, log: Any) -> None:
+    gateway = place("gateway", "127.0.0.1")
+    gateway.write(GATEWAY + '\n[control]\nsocket = "/nowhere/at/all.sock"\n')
+    gateway.make().startService()
+    assert any("no control socket at /nowhere/at/all.sock" in line for line in log.lines)
+    assert not gateway.failures
+
+
+def test_a_group_that_there_is_not_is_told(place: Any, log: Any) -> None:
+    gateway = place("gateway", "127.0.0.1")
+    gateway.write(GATEWAY + with_socket(gateway) + 'group = "nobody-of-that-name"\n')
+    gateway.make().startService()
+    assert any("there is no group 'nobody-of-that-name'" in line for line in log.lines)
