@@ -39,7 +39,7 @@ from ikegw.policy.connections import AuthKind, ChildPolicy, Connection, LocalAut
 from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.policy.offers import parse_offer
 from ikegw.policy.selectors import DYNAMIC, from_network
-from ikegw.service.logins import NobodyAsks, NobodyLogsIn
+from ikegw.testing.nobody import NobodyAsks, NobodyLogsIn
 
 reactor = cast(Any, the_reactor)
 

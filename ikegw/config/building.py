@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from ikegw.config.eap_building import build_eap
 from ikegw.config.problems import Problem
 from ikegw.config.radius_building import build_radius
 from ikegw.config.reading import Section
@@ -49,6 +50,7 @@ def build(root: Section, path: Path, directories: Directories, warnings: Iterabl
         tuple(_pool(section) for section in root.named["pools"].values()),
         tuple(_shared_key(section) for section in root.tables["secrets"].named["ike"].values()),
         build_radius(root.tables["radius"], root.tables["secrets"].named["radius"]),
+        build_eap(root.tables["eap"], root.tables["secrets"].named["eap"]),
         tuple(sorted(warnings)),
     )
 

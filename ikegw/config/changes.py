@@ -47,7 +47,11 @@ def changes(old: Config, new: Config) -> Changes:
         _difference(old.pools, new.pools),
         _difference(old.shared_keys, new.shared_keys),
         _order(old, new) != _order(new, old),
-        tuple(name for name in ("limits", "logging", "radius") if getattr(old, name) != getattr(new, name)),
+        tuple(
+            name
+            for name in ("limits", "logging", "radius", "eap")
+            if getattr(old, name) != getattr(new, name)
+        ),
         tuple(
             name for name in ("listen", "data_plane", "control") if getattr(old, name) != getattr(new, name)
         ),

@@ -7,6 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
+from ikegw.config.eap_rules import check_eap
 from ikegw.config.problems import Place, Problem
 from ikegw.config.radius_rules import check_radius, check_realm_of
 from ikegw.config.reading import Section
@@ -37,6 +38,7 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     yield from _shared_keys(root.tables["secrets"].named["ike"])
     radius, radius_secrets = root.tables["radius"], root.tables["secrets"].named["radius"]
     yield from check_radius(radius, radius_secrets, directories, incomplete)
+    yield from check_eap(root, directories, incomplete)
     for connection in root.named["connections"].values():
         yield from check_realm_of(connection, radius, incomplete)
         for rule in _CONNECTION_RULES:

@@ -7,13 +7,14 @@ from typing import Final
 
 from ikegw.config.shape import Table
 from ikegw.config.tables.connections import CONNECTION
+from ikegw.config.tables.eap import EAP
 from ikegw.config.tables.gateway import CONTROL, DATA_PLANE, LIMITS, LISTEN, LOG
 from ikegw.config.tables.pools import POOL
 from ikegw.config.tables.radius import RADIUS
 from ikegw.config.tables.secrets import SECRETS
 
 SCHEMA: Final = Table(
-    "", "", (), (LISTEN, DATA_PLANE, LIMITS, LOG, CONTROL, CONNECTION, POOL, RADIUS, SECRETS)
+    "", "", (), (LISTEN, DATA_PLANE, LIMITS, LOG, CONTROL, EAP, CONNECTION, POOL, RADIUS, SECRETS)
 )
 
 NOT_OURS: Final = {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from ikegw.config.eap import EapSettings
 from ikegw.config.problems import Problem
 from ikegw.config.radius import NO_RADIUS, RadiusSettings
 from ikegw.policy.connections import Connection
@@ -123,6 +124,7 @@ class Config:
     pools: tuple[Pool, ...] = ()
     shared_keys: tuple[SharedKey, ...] = ()
     radius: RadiusSettings = NO_RADIUS
+    eap: EapSettings = field(factory=EapSettings)
     warnings: tuple[Problem, ...] = field(default=(), eq=False)
 
     def connection(self, name: str) -> Connection | None:

@@ -67,7 +67,9 @@ class LoggingIn:
             self._request = packet
             self.machine.eap_requested()
         elif code is EapCode.FAILURE:
-            sa.ending = "the peer refused our EAP login; is the name or the password wrong? Its log says why"
+            said = "" if self._supplicant is None else self._supplicant.complaint
+            hint = "is the name or the password wrong? Its log says why"
+            sa.ending = f"the peer refused our EAP login; {said or hint}"
             sa.tell_refused("EAP Failure", sa.ending, by_peer=True)
             self.machine.eap_failed()
         else:

@@ -25,6 +25,11 @@ class SupplicantFailed(Exception):
 class Supplicant(Protocol):
     """One login."""
 
+    @property
+    def complaint(self) -> str:
+        """Why the server will refuse us, as far as it has said so; for the operator, when EAP Failure comes (row IE-10)."""
+        ...
+
     def respond(self, request: bytes) -> Deferred[bytes]:
         """SUPP_READY: the EAP response to an EAP request; errback SupplicantFailed. A synchronous one has fired already."""
         ...

@@ -30,8 +30,9 @@ from ikegw.radius.login import RadiusLogins
 from ikegw.radius.station import Station
 from ikegw.service.audience import Audience
 from ikegw.service.counters import Counters
+from ikegw.service.eap import OwnEap
 from ikegw.service.journal import Journal
-from ikegw.service.logins import Logins, NobodyAsks, NobodyLogsIn
+from ikegw.service.logins import Logins
 from ikegw.service.preparation import Prepared
 
 
@@ -68,6 +69,7 @@ class Assembled:
     counters: Counters
     stories: Stories
     audience: Audience
+    eap: OwnEap
 
 
 def assemble(
@@ -89,6 +91,7 @@ def assemble(
     plane = make_plane(reactor, config, transport.nat_t_sockets(), received_by_plane, plane_lost)
     addresses = PoolAddresses(prepared.pools)
     authenticator = Authenticator(prepared.credentials, lambda: datetime.now(UTC), deferToThread)
+    eap = OwnEap.make(reactor, prepared)
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
     journal = Journal(log, reactor.seconds, *journal_settings(config.logging))
     counters, stories, audience = Counters(), Stories(time.time), Audience()
@@ -108,8 +111,8 @@ def assemble(
         plane.plane,
         addresses,
         authenticator,
-        Logins(local=NobodyAsks(), radius=logins),
-        NobodyLogsIn(),
+        Logins(local=eap.authenticator, radius=logins),
+        eap.supplicants,
         admission,
         config.connections,
         publish,
@@ -128,6 +131,7 @@ def assemble(
         counters,
         stories,
         audience,
+        eap,
     )
 
 

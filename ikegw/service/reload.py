@@ -17,6 +17,7 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     found = changes(assembled.prepared.config, new)
     other_files = _files(prepared.credentials) != _files(assembled.prepared.credentials)
     assembled.authenticator.credentials = prepared.credentials
+    assembled.eap.reload(prepared)
     if found.pools:
         assembled.addresses.reload(prepared.pools)
     if "limits" in found.applied:

@@ -38,6 +38,7 @@ class FakeSupplicant:
 
     made_by: FakeSupplicants
     local: LocalAuth
+    complaint: str = field(default="", init=False)
     _complete: bool = field(default=False, init=False)
 
     def respond(self, request: bytes) -> Deferred[bytes]:

@@ -10,6 +10,7 @@ from ikegw.policy.connections import AuthKind, EapIdentity, EapMethod
 
 Problems = Callable[..., list[str]]
 Write = Callable[..., Path]
+PASSWORD = {"secrets.d/eap.toml": '[secrets.eap.carol]\nsecret = "pw"\n'}
 
 CONNECTION = """\
 [connections.road]
@@ -41,7 +42,7 @@ address = "192.0.2.1"
 
 def test_a_client_that_logs_in_by_EAP(write: Write) -> None:
     text = connection("", 'auth = "eap"\neap_id = "ACME\\\\carol"\neap_methods = "ttls-pap, md5"')
-    (road,) = load(write(text)).connections
+    (road,) = load(write(text, **PASSWORD)).connections
     assert (road.local.kind, road.local.eap_identity) == (AuthKind.EAP, "ACME\\carol")
     assert road.local.eap_methods == (EapMethod.TTLS_PAP, EapMethod.MD5)
 
@@ -64,8 +65,62 @@ def test_a_client_that_logs_in_by_EAP(write: Write) -> None:
             connection("", 'auth = "eap"\neap_methods = "leap"'),
             'ikegw.toml:5: connections.road.local.eap_methods: expected one of "tls", "ttls-mschapv2"',
         ),
+        (
+            connection("", 'auth = "eap"'),
+            "ikegw.toml:3: connections.road.local.eap_id: as whom do we log in?",
+        ),
+        (
+            connection("", 'auth = "eap"\neap_id = "carol"'),
+            "ikegw.toml:5: connections.road.local.eap_id: there is neither a password for 'carol' nor a certificate",
+        ),
+        (
+            connection('aaa = "local"', "", 'auth = "eap"'),
+            'ikegw.toml:2: connections.road.aaa: there is no user whom "local" could let in',
+        ),
     ],
 )
-def test_mistakes(problems: Problems, text: str, said: str) -> None:
+def test_mistakes_of_a_connection(problems: Problems, text: str, said: str) -> None:
     told = problems(text)
     assert any(line.startswith(said) for line in told), told
+
+
+def test_the_embedded_authenticator_and_its_users(write: Write) -> None:
+    main = write(
+        '[eap]\nmethods = "tls, mschapv2, tls"\ncerts = "gw.pem"\ncacerts = "ca.pem"\nfailure_time = "1m"\n',
+        **{
+            "certs/gw.pem": "",
+            "ca/ca.pem": "",
+            "secrets.d/a.toml": '[secrets.eap.carol]\nsecret = "pässwörd"\n',
+            "secrets.d/b.toml": '[secrets.eap.more]\nid = ["dave", "ACME\\\\dave"]\nsecret = "0x61"\n',
+        },
+    )
+    eap = load(main).eap
+    assert eap.methods == (EapMethod.TLS, EapMethod.MSCHAPV2)
+    assert (eap.certificates, eap.authorities) == (("gw.pem",), ("ca.pem",))
+    assert (eap.user_failures, eap.address_failures, eap.failure_seconds) == (10, 30, 60.0)
+    assert [(user.name, user.names, user.secret) for user in eap.users] == [
+        ("carol", ("carol",), "pässwörd".encode()),
+        ("more", ("dave", "ACME\\dave"), b"a"),
+    ]
+    assert "pässwörd" not in repr(eap)
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets", "said"),
+    [
+        ('methods = "ttls-pap"', "", "eap.methods: ttls-pap is a method that we only log in with"),
+        ("methods = []", "", "eap.methods: without a method nobody could log in"),
+        ('methods = "tls"\ncerts = "gw.pem"', "", 'eap.cacerts: the method "tls" needs it'),
+        ('methods = "tls"\ncacerts = "no.pem"', "", "eap.cacerts: there is no file ca/no.pem"),
+        ("", '[secrets.eap.a]\nsecret = "0xff"\n', "secrets.eap.a.secret: a password is text in UTF-8"),
+        (
+            "",
+            '[secrets.eap.a]\nsecret = "1"\n[secrets.eap.b]\nid = "a"\nsecret = "2"\n',
+            "secrets.eap.b.id: secrets.eap.a",
+        ),
+    ],
+)
+def test_mistakes_of_the_authenticator(problems: Problems, text: str, secrets: str, said: str) -> None:
+    told = problems(f"[eap]\n{text}\n", **{"secrets.d/eap.toml": secrets, "certs/gw.pem": ""})
+    assert any(said in line for line in told), told
+    assert "0xff" not in "".join(told)

@@ -5,6 +5,7 @@ from typing import Final
 from ikegw.config import kinds
 from ikegw.config.kinds import listed
 from ikegw.config.shape import Key, Table
+from ikegw.config.tables.eap import EAP_SECRET
 from ikegw.config.tables.radius import RADIUS_SECRET
 
 SHARED_KEY: Final = Table(
@@ -28,4 +29,4 @@ SHARED_KEY: Final = Table(
     named=True,
 )
 
-SECRETS: Final = Table("secrets", "What nobody else may know.", (), (SHARED_KEY, RADIUS_SECRET))
+SECRETS: Final = Table("secrets", "What nobody else may know.", (), (SHARED_KEY, RADIUS_SECRET, EAP_SECRET))

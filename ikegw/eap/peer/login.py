@@ -40,7 +40,7 @@ class Login:
     methods: dict[EapType, PeerMethod]
     obstacles: tuple[str, ...] = ()
     complaint: str = field(default="", init=False)
-    """Why the server will refuse us, as far as it said so; for the operator, when EAP Failure comes."""
+    """See `ports.Supplicant`."""
     _machine: Peer = field(init=False, repr=False)
     _identifier: int = field(default=0, init=False)
     _kind: EapType = field(default=EapType.IDENTITY, init=False)
