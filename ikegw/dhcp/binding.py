@@ -142,7 +142,7 @@ class Binding:
         if not self.dialect.concerns(answer):
             self.relay.counts["other-client"] += 1
             return
-        judged = self._judged(answer)
+        judged = self._judged(answer, server)
         if judged is None:
             self.relay.counts["useless"] += 1
             self._remark = f"{server.address} answered with nothing usable" + _quoted(answer.text)
@@ -150,14 +150,14 @@ class Binding:
         self._heard = answer, server
         judged()
 
-    def _judged(self, answer: Answer) -> Callable[[], None] | None:
+    def _judged(self, answer: Answer, server: Endpoint) -> Callable[[], None] | None:
         """The input that the answer is; None if it must not be one."""
         machine = self._machine
         if answer.kind is Kind.OFFER:
             return machine.offered if answer.server and answer.address else None
-        if answer.kind is Kind.NAK:
-            return machine.refused
         awaited = self._bound or self._offer
+        if answer.kind is Kind.NAK:
+            return machine.refused if awaited is None or server.address == awaited[1].address else None
         if awaited is None:
             return machine.acknowledged  # out of turn: the state discards it
         if answer.lease_seconds is None or not answer.server:

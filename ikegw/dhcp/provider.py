@@ -5,14 +5,14 @@ client is the same at every login, it gets its address again meanwhile. Sessions
 re-authenticates, or comes back before its old session ended, keeps its address.
 """
 
-from collections import Counter
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from itertools import chain, count
-from typing import Any
+from typing import Any, Final
 
 from attrs import define
-from twisted.internet.defer import Deferred, DeferredList, fail, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -22,12 +22,15 @@ from ikegw.dhcp.binding import Binding, Patience
 from ikegw.dhcp.clients import Client, name_of
 from ikegw.dhcp.dialect import Dialect
 from ikegw.dhcp.messages4 import Dialect4
+from ikegw.dhcp.messages6 import Dialect6
 from ikegw.dhcp.registry import AgentOption
 from ikegw.dhcp.relay import Relay
-from ikegw.paths import Endpoint
+from ikegw.paths import Address, Endpoint
 from ikegw.ports import AddressRequest, Lease, NoAddress
 
-_LONGEST_ID = 255
+REMEMBERED: Final = 65536
+"""Former leases whose client asks for its address again."""
+_LONGEST_ID: Final = 255
 Key = tuple[int, Client]
 
 
@@ -46,24 +49,35 @@ class Stay:
 
 
 class DhcpProvider:
-    """`relays` are our sockets by IP version. What has no relay is not served."""
+    """New `settings` are for new leases; those that stand go on with what they began with.
 
-    def __init__(self, settings: DhcpServers, relays: dict[int, Relay], clock: IReactorTime) -> None:
+    `relay_of` gives our relay for the servers of an IP version, or raises NoAddress.
+    """
+
+    def __init__(
+        self, settings: DhcpServers, relay_of: Callable[[DhcpServers, int], Relay], clock: IReactorTime
+    ) -> None:
         self.settings = settings
-        self.relays = relays
+        self._relay_of = relay_of
         self._clock = clock
         self._bindings: dict[Key, Binding] = {}
         self._deaf: dict[Key, Binding] = {}
+        self._former: OrderedDict[Key, Address] = OrderedDict()
 
     @property
     def families(self) -> tuple[int, ...]:
         """The IP versions that it serves."""
-        return tuple(family for family in self.settings.families if family in self.relays)
+        return self.settings.families
 
     @property
     def bound(self) -> int:
-        """How many leases there are, or are being obtained."""
-        return len(self._bindings)
+        """How many leases there are, or are being obtained or given back."""
+        return len(self._bindings) + len(self._deaf)
+
+    @property
+    def locals(self) -> set[Endpoint]:
+        """Our addresses that these leases need."""
+        return {binding.relay.local for table in (self._bindings, self._deaf) for binding in table.values()}
 
     def lease(self, request: AddressRequest) -> Deferred[Lease]:
         """Obtain an address of each family wanted, as far as there are servers for it; NoAddress if that is none at all."""
@@ -76,7 +90,7 @@ class DhcpProvider:
             return fail(NoAddress(f"dhcp:{self.settings.name} has no server for what is asked"))
         stay = Stay(self, {})
         result: Deferred[Lease] = Deferred(lambda _: stay.leave())
-        joined = [self._join(family, request, stay) for family in wanted]
+        joined = [maybeDeferred(self._join, family, request, stay) for family in wanted]
         DeferredList(joined, consumeErrors=True).addCallback(_all_or_some).addBoth(
             self._settled, stay, result, partly=True
         )
@@ -115,9 +129,10 @@ class DhcpProvider:
         binding = self._bindings.get(key)
         known = binding is not None
         if binding is None:
+            binding = self._binding(key, request)
             if key in self._deaf:
                 self._deaf[key].hurry()
-            binding = self._bindings[key] = self._binding(key, request)
+            self._bindings[key] = binding
         stay.bindings[key] = binding
         joined = binding.join()
         if not known:
@@ -138,7 +153,7 @@ class DhcpProvider:
         return binding is None or (binding.address is not None and binding.address in request.requested)
 
     def _binding(self, key: Key, request: AddressRequest) -> Binding:
-        family, client = key
+        family, _ = key
         settings = self.settings
         patience = Patience(
             tuple(
@@ -151,40 +166,59 @@ class DhcpProvider:
             settings.tries,
             settings.renewal_tries,
         )
-        dialect = self._dialect(family, client, request)
+        dialect = self._dialect(key, request)
 
         def over(binding: Binding) -> None:
+            self._remember(key, binding.address)
             for table in (self._bindings, self._deaf):
                 if table.get(key) is binding:
                     del table[key]
 
-        return Binding(dialect, self.relays[family], patience, over, self._clock)
+        return Binding(dialect, self._relay_of(settings, family), patience, over, self._clock)
 
-    def _dialect(self, family: int, client: Client, request: AddressRequest) -> Dialect:
-        settings = self.settings
-        wish = next((each for each in request.requested if isinstance(each, IPv4Address)), None)
+    def _remember(self, key: Key, address: Address | None) -> None:
+        """Some servers forget who had an address as soon as it is released: so that we ask for it again."""
+        if address is not None:
+            self._former[key] = address
+            self._former.move_to_end(key)
+            if len(self._former) > REMEMBERED:
+                self._former.popitem(last=False)
+
+    def _wish(self, key: Key, request: AddressRequest) -> Address | None:
+        """The address that the client asks for, else the one that it last had."""
+        asked = (address for address in request.requested if address.version == key[0])
+        return next(asked, self._former.get(key))
+
+    def _dialect(self, key: Key, request: AddressRequest) -> Dialect:
+        settings, (family, client) = self.settings, key
+        wish = self._wish(key, request)
+        circuit, remote = (
+            filled(template, client, request).encode()[:_LONGEST_ID]
+            for template in (settings.circuit_id, settings.remote_id)
+        )
+        if family == 6:
+            return Dialect6(
+                client,
+                settings.link_address or IPv6Address(0),
+                circuit,
+                remote,
+                wish if isinstance(wish, IPv6Address) else None,
+                settings.lease_seconds,
+            )
+        link = settings.link_selection
+        information = {
+            AgentOption.CIRCUIT_ID: circuit,
+            AgentOption.REMOTE_ID: remote,
+            AgentOption.LINK_SELECTION: b"" if link is None else link.packed,
+        }
         return Dialect4(
             client,
             settings.giaddr or IPv4Address(0),
-            self._information(client, request),
+            {option: data for option, data in information.items() if data},
             settings.subnet_selection,
-            wish,
+            wish if isinstance(wish, IPv4Address) else None,
             settings.lease_seconds,
         )
-
-    def _information(self, client: Client, request: AddressRequest) -> dict[AgentOption, bytes]:
-        """Option 82: who the client is, and the subnet that it is to be from."""
-        found = {}
-        for option, template in (
-            (AgentOption.CIRCUIT_ID, self.settings.circuit_id),
-            (AgentOption.REMOTE_ID, self.settings.remote_id),
-        ):
-            text = filled(template, client, request).encode()[:_LONGEST_ID]
-            if text:
-                found[option] = text
-        if self.settings.link_selection is not None:
-            found[AgentOption.LINK_SELECTION] = self.settings.link_selection.packed
-        return found
 
     # ------------------------------------------------------------ results
 

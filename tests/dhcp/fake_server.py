@@ -120,7 +120,7 @@ class World:
         self.server = next(iter(self.servers.values()))
         self.sent: list[tuple[float, IPv4Address, Packet4]] = []
         self.relay = Relay(Endpoint(GIADDR, 67), read4, self._send, self.clock, self._random, 4)
-        self.provider = DhcpProvider(settings, {4: self.relay}, self.clock)
+        self.provider = DhcpProvider(settings, lambda settings, family: self.relay, self.clock)
         self._numbers = 0
 
     def _random(self, octets: int) -> bytes:

@@ -84,6 +84,14 @@ def test_returning_client_gets_its_address_again() -> None:
     )
 
 
+def test_address_is_asked_for_again() -> None:
+    """Kea forgets a lease that is released, and offers the next address."""
+    world = World()
+    world.release(world.lease())
+    world.ask()
+    assert world.server.heard[-1].options[Option4.REQUESTED_ADDRESS] == ALICE.ip.packed
+
+
 def test_sessions_may_have_leases_of_their_own() -> None:
     world = World(PER_SESSION)
     first, second = world.lease(), world.lease()

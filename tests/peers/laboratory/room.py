@@ -2,13 +2,24 @@
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
 from attrs import define, field
 
 from laboratory.gateway import Ikegw
 from laboratory.namespaces import Namespace, Network, sweep
+from laboratory.processes import Daemon
 from laboratory.settings import Tree
 from laboratory.strongswan import StrongSwan
+
+
+class Stoppable(Protocol):
+    """Whatever runs a daemon of ours."""
+
+    @property
+    def daemon(self) -> Daemon: ...
+
+    def stop(self) -> object: ...
 
 
 @define
@@ -17,7 +28,7 @@ class Laboratory:
 
     directory: Path
     network: Network = field(factory=Network)
-    daemons: list[StrongSwan | Ikegw] = field(factory=list, init=False)
+    daemons: list[Stoppable] = field(factory=list, init=False)
 
     def __attrs_post_init__(self) -> None:
         sweep()
