@@ -63,6 +63,15 @@ COMMANDS: Final = (
     Command("reauth", "have the peers of an IKE SA prove themselves anew", (_SA,)),
     Command("reload", "read the configuration again and take over what changed"),
     Command(
+        "log",
+        "log more or less, until the next reload",
+        (
+            ("level", "debug, info, warn or error"),
+            ("subject", "what about: states, ike, child, auth, …; without it, everything"),
+        ),
+        ("subject",),
+    ),
+    Command(
         "why",
         "why a login failed: its story, the cause, and what to do; without a peer, the latest failures",
         (_PEER,),

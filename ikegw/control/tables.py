@@ -192,4 +192,5 @@ TABLES: Final[dict[str, Callable[[Any], Lines]]] = {
     "rekey": _done,
     "reauth": _done,
     "reload": _done,
+    "log": _done,
 }

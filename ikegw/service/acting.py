@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import define
 from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from ikegw.control.server import Refused
@@ -12,6 +13,9 @@ from ikegw.ike.gateway import NotBegun
 from ikegw.service.arguments import Arguments, rows_meant, text_of_argument
 from ikegw.service.assembly import Assembled
 from ikegw.service.showing import Answer
+from ikegw.service.subjects import SUBJECTS
+
+_LEVELS = ("debug", "info", "warn", "error")
 
 
 @define(eq=False)
@@ -29,6 +33,7 @@ class Acting:
             "rekey": self._rekey,
             "reauth": self._reauth,
             "reload": self._reload,
+            "log": self._log,
         }
 
     def _initiate(self, arguments: Arguments) -> Answer:
@@ -65,6 +70,16 @@ class Acting:
         for row in rows:
             self.assembled.gateway.authenticate_anew(row.name.number)
         return {"authenticating": [str(row.name) for row in rows]}
+
+    def _log(self, arguments: Arguments) -> Answer:
+        """Until the next reload, for every subject or for one."""
+        level, subject = text_of_argument(arguments, "level"), text_of_argument(arguments, "subject", "")
+        if level not in _LEVELS:
+            raise Refused(f"there is no level {level!r}; there are {', '.join(_LEVELS)}")
+        if subject and subject not in SUBJECTS:
+            raise Refused(f"there is no subject {subject!r}; there are {', '.join(SUBJECTS)}")
+        self.assembled.journal.set_level(LogLevel.levelWithName(level), subject or None)
+        return {"lines": [f"{subject or 'everything'} is logged from {level} on, until the next reload"]}
 
     def _reload(self, _: Arguments) -> Answer:
         return self.reload().addCallback(lambda lines: {"lines": lines})

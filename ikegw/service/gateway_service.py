@@ -21,6 +21,7 @@ from ikegw.service.preparation import Prepared, Unusable, prepare
 from ikegw.service.reload import take_over
 from ikegw.service.showing import Showing
 from ikegw.service.status import status
+from ikegw.service.supervisor import Supervisor
 from ikegw.service.telling import Telling
 from ikegw.service.verbs import verbs
 
@@ -58,6 +59,7 @@ class GatewayService(Service):
             Acting(assembled, self._reload_when_asked),
             Telling(assembled.stories, assembled.audience, time.time),
         )
+        self._supervisor = Supervisor(reactor, self._status_line)
         self._control = ControlSocket(reactor, prepared.config.control, table, self._log)
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
@@ -74,6 +76,7 @@ class GatewayService(Service):
     def stopService(self) -> Deferred[None]:  # noqa: N802 (Twisted's name)
         """Delete every SA, then stop the data plane and close the sockets."""
         super().stopService()  # type: ignore[no-untyped-call]
+        self._supervisor.stopping()
         for number, handler in self._old_handlers.items():
             signal.signal(number, handler)
         self._old_handlers.clear()
@@ -94,10 +97,21 @@ class GatewayService(Service):
         """Give the lines that tell what changed; what fails is told in the log first."""
 
         def read() -> Deferred[list[str]]:
+            self._supervisor.reloading()
             path = self.assembled.prepared.config.path
-            return self._slowly(prepare, path).addCallback(self._take_over).addErrback(self._not_reloaded)
+            reading = self._slowly(prepare, path).addCallback(self._take_over).addErrback(self._not_reloaded)
+            return reading.addBoth(self._have_read)
 
         return self._reloading.run(read)
+
+    def _have_read(self, result: Any) -> Any:
+        self._supervisor.ready()
+        return result
+
+    def _status_line(self) -> str:
+        counts = self.assembled.counters.counts
+        up, half_open = counts["ike-up"] - counts["ike-down"], self.assembled.gateway.half_open_total
+        return f"{up} IKE SAs up, {half_open} half open"
 
     def _reload_when_asked(self) -> Deferred[list[str]]:
         def refuse(failure: Failure) -> Any:
@@ -126,6 +140,7 @@ class GatewayService(Service):
         assembled.transport.start(
             self._reactor, assembled.gateway.datagram_received, read_nat_t=not assembled.plane.reads_nat_t
         )
+        self._supervisor.ready()
 
     def _cannot_start(self, failure: Failure) -> None:
         self._fail(f"cannot start: {failure.getErrorMessage()}")

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from attrs import frozen
 from twisted.logger import Logger, LogLevel
 
-from ikegw.events import AuthFailed, Dropped, Event, IkeDown, Refused, StateEntered
+from ikegw.events import AuthFailed, Dropped, Event, IkeBegun, IkeDown, Refused, StateEntered
 from ikegw.gate.limits import RateLimit, source_of
 from ikegw.paths import Path
 from ikegw.service.lines import level_of, text_of
+from ikegw.service.subjects import subject_of
 
 _SOURCES = 1024
 
@@ -26,6 +27,7 @@ class _Rate:
 _LIMITED: dict[type, _Rate] = {
     # Nobody reads more, and a line costs as much as the key exchange of an IKE SA.
     StateEntered: _Rate(500.0, 500.0, 500.0),
+    IkeBegun: _Rate(20.0, 1.0, 20.0),
     AuthFailed: _Rate(50.0, 1.0, 20.0),
     Refused: _Rate(20.0, 1.0, 20.0),
     IkeDown: _Rate(20.0, 1.0, 20.0),
@@ -49,18 +51,28 @@ class Journal:
             for kind, rate in _LIMITED.items()
         }
         self._left_out: Counter[type] = Counter()
+        self._levels: dict[str, LogLevel] = {}
         self.configure(level, states)
 
     def configure(self, level: LogLevel, states: bool) -> None:
-        """Take over the settings of a reloaded configuration."""
+        """Take over the settings of a reloaded configuration; what an operator had set meanwhile is forgotten."""
         self._level = level
         self._states = states
+        self._levels.clear()
+
+    def set_level(self, level: LogLevel, subject: str | None = None) -> None:
+        """Log from another level on: what is about `subject` (see `subjects`), or everything."""
+        if subject is None:
+            self._level = level
+            self._levels.clear()
+        else:
+            self._levels[subject] = level
 
     def publish(self, event: Event) -> None:
         """Log one event."""
         kind = type(event)
         level = LogLevel.info if kind is StateEntered and self._states else level_of(event)
-        if level < self._level:
+        if level < (self._levels.get(subject_of(event), self._level) if self._levels else self._level):
             return
         if not self._worth_a_line(kind, event):
             self._left_out[kind] += 1
@@ -68,7 +80,7 @@ class Journal:
         text = text_of(event)
         if more := self._left_out.pop(kind, 0):
             text += f" (and {more} more of this kind, not logged)"
-        self._log.emit(level, "{line}", line=text)
+        self._log.emit(level, "{line}", line=text, happened=event)
 
     def _worth_a_line(self, kind: type, event: Event) -> bool:
         rate = self._rates.get(kind)
