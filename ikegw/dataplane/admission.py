@@ -2,6 +2,7 @@
 
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
+from ikegw.policy.carriage import PLAIN
 from ikegw.ports import DataPlaneError, Selectors, TunnelSa
 
 SPI_OCTETS = 4
@@ -23,6 +24,15 @@ def check_installable(sa: TunnelSa) -> None:
         raise DataPlaneError(f"{sa.name}: both ends of a path are of one address family, got {sa.path}")
     check_keys(sa.name, sa.suite, sa.inbound_keys)
     check_keys(sa.name, sa.suite, sa.outbound_keys)
+
+
+def check_plain(sa: TunnelSa, kind: str) -> None:
+    """DataPlaneError where only the kernel could do what is wanted."""
+    if sa.carriage != PLAIN:
+        raise DataPlaneError(
+            f"{sa.name}: the {kind} data plane carries plain tunnels only, without marks, xfrm interfaces, padding or offload; "
+            'see data_plane.kind = "kernel"'
+        )
 
 
 def check_trap(name: str, local_selectors: Selectors, remote_selectors: Selectors) -> None:

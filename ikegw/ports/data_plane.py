@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
 from ikegw.paths import Path
+from ikegw.policy.carriage import PLAIN, Carriage
 from ikegw.wire.selectors import TrafficSelector
 
 
@@ -27,7 +28,7 @@ class Limits:
 
 @frozen
 class TunnelSa:
-    """A CHILD SA as the data plane carries it: both directions and their selectors, in tunnel mode.
+    """A CHILD SA as the data plane carries it: both directions and their selectors; in tunnel mode, unless `carriage` says else.
 
     Our inbound SPI names it. `virtual` are addresses to put on our own end (we are the client of a gateway).
     """
@@ -45,13 +46,17 @@ class TunnelSa:
     virtual: tuple[IPv4Address | IPv6Address, ...] = ()
     limits: Limits = Limits()
     replay_window: int = 1024
+    carriage: Carriage = PLAIN
     standby: bool = False
     """It receives, but does not send before `activate`: the peer may not be ready for it yet."""
 
 
 @frozen
 class Usage:
-    """What one CHILD SA has carried: octets are of inner packets; `last_inbound` is seconds since then, None if never."""
+    """What one CHILD SA has carried: octets are of inner packets; `last_inbound` is seconds since then, None if never.
+
+    A kernel counts a packet that it deciphered and whose addresses the selectors then refuse.
+    """
 
     inbound_octets: int = 0
     inbound_packets: int = 0

@@ -1,4 +1,4 @@
-"""Two userspace data planes in network namespaces of their own, joined by a veth and keyed without IKE. Needs root."""
+"""Two data planes in network namespaces of their own, joined by a veth and keyed without IKE. Needs root."""
 
 import ctypes
 import os
@@ -14,10 +14,18 @@ from twisted.internet.defer import Deferred
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
 from ikegw.crypto.transforms import BY_NAME, Encryption, Integrity
-from ikegw.dataplane.userspace.client import PlaneReactor, UserspacePlane
+from ikegw.dataplane.userspace import client
+from ikegw.dataplane.userspace.client import UserspacePlane
+from ikegw.dataplane.xfrm import plane as xfrm
+from ikegw.dataplane.xfrm.plane import XfrmPlane
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.selectors import from_network
 from ikegw.ports import DataPlaneEvent, TunnelSa
+
+
+class PlaneReactor(client.PlaneReactor, xfrm.PlaneReactor):
+    """What planes need of a reactor."""
+
 
 _NEW_NETWORK = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -67,6 +75,18 @@ class Side:
     def endpoint(self, version: int) -> Endpoint:
         """Its NAT-T endpoint."""
         return Endpoint(self.outer[0] if version == 4 else self.outer[1], 4500)
+
+    def open_sockets(self, ports: tuple[int, ...]) -> list[tuple[Endpoint, socket.socket]]:
+        """UDP sockets on these ports of both outer addresses."""
+        opened: list[tuple[Endpoint, socket.socket]] = []
+        with self.namespace.inside():
+            for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
+                for port in ports:
+                    udp = socket.socket(family, socket.SOCK_DGRAM)
+                    endpoint = evolve(self.endpoint(version), port=port)
+                    udp.bind((str(endpoint.address), port))
+                    opened.append((endpoint, udp))
+        return opened
 
 
 LEFT_INNER = (IPv4Address("10.1.0.1"), IPv6Address("fd00:1::1"))
@@ -138,14 +158,7 @@ class RunningPlane:
     ) -> "RunningPlane":
         """Sockets on these ports of both outer addresses, and a plane that reads them."""
         heard: list[tuple[Path, bytes]] = []
-        opened: list[tuple[Endpoint, socket.socket]] = []
-        with side.namespace.inside():
-            for version, family in ((4, socket.AF_INET), (6, socket.AF_INET6)):
-                for port in ports:
-                    udp = socket.socket(family, socket.SOCK_DGRAM)
-                    endpoint = evolve(side.endpoint(version), port=port)
-                    udp.bind((str(endpoint.address), port))
-                    opened.append((endpoint, udp))
+        opened = side.open_sockets(ports)
         plane = UserspacePlane(
             reactor, opened, lambda path, octets: heard.append((path, octets)), os.urandom, mtu=mtu, lost=lost
         )
@@ -153,6 +166,33 @@ class RunningPlane:
 
     def close(self) -> None:
         """Close our own duplicates of the sockets."""
+        for udp in self.sockets:
+            udp.close()
+
+    def start(self) -> Deferred[None]:
+        """Start the plane inside the namespace; its events gather in `told`."""
+        with self.side.namespace.inside():
+            return self.plane.start(self.told.append)
+
+
+@define
+class RunningKernel:
+    """The kernel's IPsec of a side's namespace, as a plane."""
+
+    side: Side
+    plane: XfrmPlane
+    sockets: list[socket.socket] = field(factory=list)
+    told: list[DataPlaneEvent] = field(factory=list)
+
+    @classmethod
+    def make(cls, reactor: PlaneReactor, side: Side, ports: tuple[int, ...] = (4500,)) -> "RunningKernel":
+        """Sockets on these ports of both outer addresses, and a plane that takes their ESP."""
+        opened = side.open_sockets(ports)
+        plane = XfrmPlane(reactor, opened, opened, os.urandom)
+        return cls(side, plane, [udp for _, udp in opened])
+
+    def close(self) -> None:
+        """Close the sockets."""
         for udp in self.sockets:
             udp.close()
 

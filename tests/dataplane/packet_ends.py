@@ -7,13 +7,13 @@ from test_esp_ciphers import keys_for
 
 from ikegw.crypto.suites import EspSuite
 from ikegw.crypto.transforms import BY_NAME
+from ikegw.dataplane.prefixes import Selector
 from ikegw.dataplane.userspace.ciphers import HEADROOM, TAILROOM, opener, sealer, shape_of
 from ikegw.dataplane.userspace.inbound import Inbound
 from ikegw.dataplane.userspace.outbound import Outbound
 from ikegw.dataplane.userspace.policy import OutboundPolicy
 from ikegw.dataplane.userspace.replay import ReplayWindow
 from ikegw.dataplane.userspace.sa import Sa, Thresholds
-from ikegw.dataplane.userspace.selectors import Selector
 
 PEER = ("192.0.2.2", 4500)
 SPI = 0x00010002

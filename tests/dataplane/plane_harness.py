@@ -11,13 +11,24 @@ from twisted.internet.task import Clock, deferLater
 
 from ikegw.dataplane.matching import InnerPacket
 from ikegw.dataplane.memory import MemoryPlane
-from ikegw.testing.plane_pair import LEFT_INNER, RIGHT_INNER, Namespace, RunningPlane, Side, sides
+from ikegw.testing.plane_pair import (
+    LEFT_INNER,
+    RIGHT_INNER,
+    Namespace,
+    RunningKernel,
+    RunningPlane,
+    Side,
+    sides,
+)
 
 NUMBERS = itertools.count(1)
 
 
 class MemoryHarness:
     """Models, and a clock that tests move."""
+
+    MAPPING_QUIET = 0.0
+    COUNTS_REFUSED = 0
 
     def __init__(self):
         self.sides = tuple(
@@ -65,13 +76,17 @@ class MemoryHarness:
 class UserspaceHarness:
     """Processes in namespaces."""
 
+    MAPPING_QUIET = 0.0
+    """How long it takes until an endpoint that a peer had before is told again."""
+
+    COUNTS_REFUSED = 0
+    """How many packets it counts of one that it deciphered and whose addresses the selectors refuse."""
+
     def __init__(self):
         self._network = sides(f"p{os.getpid() % 10000}x{next(NUMBERS) % 10}")
         self.sides = self._network.__enter__()
         self.lost = []
-        self.running = [
-            RunningPlane.make(reactor, side, ports=(4500, 4501), lost=self.lost.append) for side in self.sides
-        ]
+        self.running = [self._made(side) for side in self.sides]
         self.planes = [one.plane for one in self.running]
         self.told = [one.told for one in self.running]
         self._sockets = []
@@ -81,6 +96,9 @@ class UserspaceHarness:
                 udp.setblocking(False)
                 udp.bind((str(side.inner[0]), 7777))
                 self._sockets.append(udp)
+
+    def _made(self, side):
+        return RunningPlane.make(reactor, side, ports=(4500, 4501), lost=self.lost.append)
 
     @inlineCallbacks
     def start(self):
@@ -98,7 +116,11 @@ class UserspaceHarness:
         for side in self.sides:
             assert "lookup 450" not in side.namespace.run("ip", "rule"), "a rule is left"
             assert "ikegw0" not in side.namespace.run("ip", "link"), "the device is left"
+            assert not self.left(side.namespace)
         self._network.__exit__(None, None, None)
+
+    def left(self, namespace):
+        return ""
 
     @inlineCallbacks
     def settled(self):
@@ -142,3 +164,22 @@ class UserspaceHarness:
                 break
             yield deferLater(reactor, 0.005)
         return self.told[side][:]
+
+
+class KernelHarness(UserspaceHarness):
+    """The kernel's own IPsec, in two namespaces: only under a kernel that has ESP (`kernel_contract.py`)."""
+
+    MAPPING_QUIET = 2.1
+    COUNTS_REFUSED = 1
+
+    def _made(self, side):
+        return RunningKernel.make(reactor, side, ports=(4500, 4501))
+
+    @inlineCallbacks
+    def settled(self):
+        """The kernel has done by the time that a packet is sent; its events are read."""
+        yield deferLater(reactor, 0.01)
+
+    def left(self, namespace):
+        """What is still there that should not be."""
+        return namespace.run("ip", "xfrm", "state") + namespace.run("ip", "xfrm", "policy")

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ikegw.dataplane.matching import InnerPacket, inbound_allowed, outbound_match
+from ikegw.dataplane.prefixes import Selector
 from ikegw.dataplane.userspace.inner import Inner
 from ikegw.dataplane.userspace.policy import OutboundPolicy, PrefixTable
 from ikegw.dataplane.userspace.sa import Sa
-from ikegw.dataplane.userspace.selectors import Selector
 from ikegw.wire.selectors import TrafficSelector
 
 

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorProcess, IReactorT
 from twisted.python.failure import Failure
 
 import ikegw
-from ikegw.dataplane.admission import QUIET_SECONDS, check_installable, check_trap
+from ikegw.dataplane.admission import QUIET_SECONDS, check_installable, check_plain, check_trap
 from ikegw.dataplane.spis import SpiSpace
 from ikegw.dataplane.userspace.control import Json, Kind, decode_ike
 from ikegw.dataplane.userspace.description import description, named, pair, selector_in, trap_description
@@ -116,6 +116,7 @@ class UserspacePlane:
             )
         try:
             check_installable(sa)
+            check_plain(sa, "userspace")
         except DataPlaneError as error:
             return fail(error)
         self._spis.taken.add(sa.inbound_spi)

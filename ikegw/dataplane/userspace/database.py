@@ -9,14 +9,14 @@ from typing import Any
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
 from ikegw.crypto.transforms import BY_NAME, Encryption, Integrity
+from ikegw.dataplane.prefixes import Selector
+from ikegw.dataplane.routing import Lead, Routing
 from ikegw.dataplane.userspace.carriers import Carrier, SocketName, name_of
 from ikegw.dataplane.userspace.ciphers import opener, sealer, shape_of
 from ikegw.dataplane.userspace.control import Json
 from ikegw.dataplane.userspace.policy import OutboundPolicy
 from ikegw.dataplane.userspace.replay import ReplayWindow
-from ikegw.dataplane.userspace.routing import Lead, Routing
 from ikegw.dataplane.userspace.sa import Sa, Thresholds
-from ikegw.dataplane.userspace.selectors import Selector
 from ikegw.paths import Endpoint
 
 

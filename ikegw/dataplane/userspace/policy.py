@@ -7,7 +7,7 @@ look-up costs one hash for each prefix length in use; loops remember its answer 
 from collections.abc import Iterable
 from typing import Final, Generic, TypeVar
 
-from ikegw.dataplane.userspace.selectors import ANY, OPAQUE, Prefix, Selector
+from ikegw.dataplane.prefixes import ANY, OPAQUE, Prefix, Selector
 
 Ports = tuple[int, int]
 Entry = tuple[int, Ports, Ports]

@@ -9,18 +9,18 @@ import time
 import traceback
 from collections.abc import Callable
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Final
 
 from attrs import asdict
 
+from ikegw.dataplane.interface import STRICT_REVERSE_PATH, quiet_ipv6, reverse_path_is_strict
+from ikegw.dataplane.routing import Routing
+from ikegw.dataplane.rtnetlink import AddressChanges, Netlink
 from ikegw.dataplane.userspace.carriers import Carrier, RawCarrier, SocketName, UdpCarrier
 from ikegw.dataplane.userspace.control import BadFrame, Frames, Json, Kind, encode_ike, frame, json_frame
 from ikegw.dataplane.userspace.database import Database, Refused
 from ikegw.dataplane.userspace.inbound import Inbound
-from ikegw.dataplane.userspace.netlink import AddressChanges, Netlink
 from ikegw.dataplane.userspace.outbound import Outbound
-from ikegw.dataplane.userspace.routing import Routing
 from ikegw.dataplane.userspace.traps import Traps
 from ikegw.dataplane.userspace.tun import Tun
 from ikegw.paths import Endpoint
@@ -214,7 +214,7 @@ class _Started:
         self._undo.callback(netlink.close)
         self._tun = tun = Tun.open(wanted["tun"])
         self._undo.callback(tun.close)
-        _quiet_ipv6(tun.name)
+        quiet_ipv6(tun.name)
         netlink.set_up(tun.index, mtu, _TUN_QUEUE)
         self._routing = routing = Routing(netlink, tun.index)
         self._undo.callback(routing.clear)
@@ -228,10 +228,8 @@ class _Started:
         self._inbound = Inbound(
             tun.descriptor, database.sas, process.hand_over, database.alarm, database.moved, time.monotonic
         )
-        if _reverse_path_is_strict():
-            self._notes.append(
-                "rp_filter is strict: a tunnel for 0.0.0.0/0 needs net.ipv4.conf.all.src_valid_mark = 1"
-            )
+        if reverse_path_is_strict():
+            self._notes.append(STRICT_REVERSE_PATH)
         self._open_carriers([(_endpoint(pair), fd) for *pair, fd in wanted["sockets"]])
         self._listen(tun.descriptor, self._outbound.pump)
         self._changes = changes = AddressChanges()
@@ -302,21 +300,3 @@ class _Started:
 
 def _endpoint(pair: list[str | int]) -> Endpoint:
     return Endpoint(ip_address(pair[0]), int(pair[1]))
-
-
-def _reverse_path_is_strict() -> bool:
-    """Whether the kernel would drop the peer's packets once a full tunnel takes the route back to it."""
-    try:
-        values = [
-            Path(f"/proc/sys/net/ipv4/conf/all/{name}").read_text()
-            for name in ("rp_filter", "src_valid_mark")
-        ]
-    except OSError:
-        return False
-    return values[0].strip() == "1" and values[1].strip() == "0"
-
-
-def _quiet_ipv6(name: str) -> None:
-    """No link-local address, no router solicitations into the tunnel."""
-    with contextlib.suppress(OSError), open(f"/proc/sys/net/ipv6/conf/{name}/addr_gen_mode", "w") as file:
-        file.write("1")

@@ -6,11 +6,11 @@ from typing import Final
 
 from attrs import define, field
 
+from ikegw.dataplane.prefixes import Selector
 from ikegw.dataplane.userspace.carriers import Carrier, SocketName, path_mtu
 from ikegw.dataplane.userspace.ciphers import Open, Seal, Shape
 from ikegw.dataplane.userspace.inner import Inner
 from ikegw.dataplane.userspace.replay import ReplayWindow
-from ikegw.dataplane.userspace.selectors import Selector
 
 IPV4_IN, IPV6_IN = 4, 41
 """ESP's next header for each inner version."""

@@ -7,11 +7,11 @@ from typing import Final
 
 from attrs import define, field
 
+from ikegw.dataplane.prefixes import ANY, Selector
+from ikegw.dataplane.routing import Lead, Routing
 from ikegw.dataplane.userspace.control import Json
 from ikegw.dataplane.userspace.inner import Inner
 from ikegw.dataplane.userspace.policy import OutboundPolicy
-from ikegw.dataplane.userspace.routing import Lead, Routing
-from ikegw.dataplane.userspace.selectors import ANY, Selector
 
 _KEPT_SECONDS: Final = 5.0
 """How long a packet may wait for its SA: what comes later than that, its sender has sent again."""

@@ -16,8 +16,8 @@ from typing import Final, TypeVar
 from attrs import frozen
 
 from ikegw.dataplane.marks import RULE_BASE, SOCKET_MARK, TABLE_BASE
-from ikegw.dataplane.userspace.netlink import Address, Netlink
-from ikegw.dataplane.userspace.selectors import Selector
+from ikegw.dataplane.prefixes import Selector
+from ikegw.dataplane.rtnetlink import Address, Netlink
 
 _MAIN: Final = 254
 _FAMILY: Final = {4: socket.AF_INET, 6: socket.AF_INET6}

@@ -1,9 +1,12 @@
 """Traffic selectors as the packet loops want them: numbers and prefixes."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, summarize_address_range
 from typing import Final
 
 from attrs import frozen
+
+from ikegw.wire.selectors import TrafficSelector
 
 Prefix = tuple[int, int]
 """A network's first address as a number, and its prefix length."""
@@ -29,6 +32,11 @@ class Selector:
         low, high = ip_address(start), ip_address(end)
         return cls(low.version, int(low), int(high), protocol, (start_port, end_port), _prefixes(low, high))
 
+    @classmethod
+    def like(cls, selector: TrafficSelector) -> "Selector":
+        """The same as a traffic selector of IKE's."""
+        return _like(selector)
+
     def covers(self, address: int, protocol: int, port: int | None) -> bool:
         """Whether it covers one end of a packet of its own address family."""
         if not self.start <= address <= self.end or self.protocol not in (0, protocol):
@@ -38,7 +46,17 @@ class Selector:
         return self.ports[0] <= port <= self.ports[1]
 
 
+@lru_cache(4096)
+def _like(selector: TrafficSelector) -> Selector:
+    start, end = selector.start, selector.end
+    ports = (selector.start_port, selector.end_port)
+    return Selector(start.version, int(start), int(end), selector.protocol, ports, _prefixes(start, end))
+
+
 def _prefixes(low: IPv4Address | IPv6Address, high: IPv4Address | IPv6Address) -> tuple[Prefix, ...]:
+    size = int(high) - int(low)
+    if low.version == high.version and size >= 0 and not size & (size + 1) and not int(low) & size:
+        return ((int(low), low.max_prefixlen - size.bit_length()),)  # one network, as nearly always
     if isinstance(low, IPv4Address) and isinstance(high, IPv4Address):
         return tuple((int(n.network_address), n.prefixlen) for n in summarize_address_range(low, high))
     if isinstance(low, IPv6Address) and isinstance(high, IPv6Address):

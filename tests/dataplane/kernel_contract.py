@@ -1,0 +1,8 @@
+"""The contract for the kernel's own IPsec: run by name, under a kernel that has it (`test_peers_kernel.py` boots one)."""
+
+from plane_harness import KernelHarness
+from test_plane_contract import Contract
+
+
+class TestKernel(Contract):
+    make = KernelHarness
