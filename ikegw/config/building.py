@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from ikegw.config.accounting import AccountingSettings
 from ikegw.config.eap_building import build_eap
 from ikegw.config.problems import Problem
 from ikegw.config.radius_building import build_radius
@@ -51,6 +52,7 @@ def build(root: Section, path: Path, directories: Directories, warnings: Iterabl
         tuple(_shared_key(section) for section in root.tables["secrets"].named["ike"].values()),
         build_radius(root.tables["radius"], root.tables["secrets"].named["radius"]),
         build_eap(root.tables["eap"], root.tables["secrets"].named["eap"]),
+        _accounting_settings(root.tables["accounting"]),
         tuple(sorted(warnings)),
     )
 
@@ -111,6 +113,15 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
         over_seconds=section["over_time"],
         jitter_seconds=section["rand_time"],
         reauth_seconds=section["reauth_time"],
+    )
+
+
+def _accounting_settings(accounting: Section) -> AccountingSettings:
+    return AccountingSettings(
+        accounting["directory"],
+        accounting["interim_time"],
+        accounting["counts_time"],
+        accounting["keep_time"],
     )
 
 

@@ -185,6 +185,13 @@ def _socket(value: object) -> Path | None:
     return Path(text)
 
 
+def _directory(value: object) -> Path:
+    path = Path(_filled(value))
+    if not path.is_absolute():
+        raise ValueError("the whole path is needed, from / on")
+    return path
+
+
 def _offers(protocol: Literal["ike", "esp"]) -> Callable[[object], tuple[Offer, ...]]:
     def read(value: object) -> tuple[Offer, ...]:
         text = _filled(value).strip()
@@ -216,6 +223,7 @@ INTERFACE: Final = Kind("interface", "the name of a network device", _interface)
 FILE_NAME: Final = Kind("file name", "the name of a file", _file_name)
 GROUP: Final = Kind("group", 'the name of a group of users, or ""', _text)
 SOCKET: Final = Kind("path", 'the path of a UNIX socket, or "" for none', _socket)
+DIRECTORY: Final = Kind("directory", "the path of a directory", _directory)
 ADDRESS: Final = Kind("address", "an IPv4 or IPv6 address", _reader(ip_address))
 NETWORK: Final = Kind("network", "a network like 10.1.0.0/16", _reader(parse_network))
 RANGE: Final = Kind(

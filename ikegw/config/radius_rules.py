@@ -29,13 +29,15 @@ def check_radius(
             yield _problem(secret, "secret", f"there is no server {name!r}: {_known(servers)}")
 
 
-def check_realm_of(connection: Section, radius: Section, incomplete: bool) -> Found:
-    """A connection's `aaa` is a realm that there is, or this gateway itself."""
-    realms, named = radius.named["realms"], connection["aaa"]
-    if named in (None, "local") or named in realms or incomplete or not connection.whole("aaa"):
-        return
-    text = f"there is no realm {named!r}: {_known(realms)}; write [radius.realms.{named}] with servers"
-    yield _problem(connection, "aaa", text)
+def check_realms_of(connection: Section, radius: Section, incomplete: bool) -> Found:
+    """A connection's `aaa` and `accounting` are realms that there are, or this gateway itself and nobody."""
+    realms = radius.named["realms"]
+    for key, other in (("aaa", "local"), ("accounting", "none")):
+        named = connection[key]
+        if named in (None, other) or named in realms or incomplete or not connection.whole(key):
+            continue
+        text = f"there is no realm {named!r}: {_known(realms)}; write [radius.realms.{named}] with servers"
+        yield _problem(connection, key, text)
 
 
 def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ikegw.config.eap_rules import check_eap
 from ikegw.config.problems import Place, Problem
-from ikegw.config.radius_rules import check_radius, check_realm_of
+from ikegw.config.radius_rules import check_radius, check_realms_of
 from ikegw.config.reading import Section
 from ikegw.config.settings import Address, Directories
 from ikegw.policy.connections import AuthKind, StartAction
@@ -40,7 +40,7 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     yield from check_radius(radius, radius_secrets, directories, incomplete)
     yield from check_eap(root, directories, incomplete)
     for connection in root.named["connections"].values():
-        yield from check_realm_of(connection, radius, incomplete)
+        yield from check_realms_of(connection, radius, incomplete)
         for rule in _CONNECTION_RULES:
             yield from rule(connection, around)
         for child in connection.named["children"].values():

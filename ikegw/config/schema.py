@@ -6,6 +6,7 @@ Names are swanctl's where swanctl has one.
 from typing import Final
 
 from ikegw.config.shape import Table
+from ikegw.config.tables.accounting import ACCOUNTING
 from ikegw.config.tables.connections import CONNECTION
 from ikegw.config.tables.eap import EAP
 from ikegw.config.tables.gateway import CONTROL, DATA_PLANE, LIMITS, LISTEN, LOG
@@ -14,7 +15,7 @@ from ikegw.config.tables.radius import RADIUS
 from ikegw.config.tables.secrets import SECRETS
 
 SCHEMA: Final = Table(
-    "", "", (), (LISTEN, DATA_PLANE, LIMITS, LOG, CONTROL, EAP, CONNECTION, POOL, RADIUS, SECRETS)
+    "", "", (), (LISTEN, DATA_PLANE, LIMITS, LOG, CONTROL, EAP, CONNECTION, POOL, RADIUS, ACCOUNTING, SECRETS)
 )
 
 NOT_OURS: Final = {

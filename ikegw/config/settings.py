@@ -6,6 +6,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from ikegw.config.accounting import AccountingSettings
 from ikegw.config.eap import EapSettings
 from ikegw.config.problems import Problem
 from ikegw.config.radius import NO_RADIUS, RadiusSettings
@@ -125,6 +126,7 @@ class Config:
     shared_keys: tuple[SharedKey, ...] = ()
     radius: RadiusSettings = NO_RADIUS
     eap: EapSettings = field(factory=EapSettings)
+    accounting: AccountingSettings = field(factory=AccountingSettings)
     warnings: tuple[Problem, ...] = field(default=(), eq=False)
 
     def connection(self, name: str) -> Connection | None:

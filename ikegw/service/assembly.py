@@ -24,6 +24,8 @@ from ikegw.net.sockets import IkeSocket
 from ikegw.net.transport import Received, UdpTransport
 from ikegw.paths import Path
 from ikegw.ports import DataPlane
+from ikegw.radius.accounting import Accounting
+from ikegw.radius.accounting_asking import asking
 from ikegw.radius.client import RadiusClient
 from ikegw.radius.connecting import connector
 from ikegw.radius.login import RadiusLogins
@@ -65,6 +67,7 @@ class Assembled:
     gateway: Gateway
     radius: RadiusClient
     logins: RadiusLogins
+    accounting: Accounting
     journal: Journal
     counters: Counters
     stories: Stories
@@ -101,9 +104,13 @@ def assemble(
         journal.publish(event)
         stories.publish(event)
         audience.publish(event)
+        accounting.publish(event)
 
     radius = RadiusClient(config.radius, connector(reactor), reactor, os.urandom, publish)
     logins = RadiusLogins(radius, station(config))
+    accounting = Accounting(
+        config.accounting, reactor, time.time, deferToThread, asking(radius), station(config)
+    )
     gateway = Gateway(
         reactor,
         os.urandom,
@@ -127,12 +134,18 @@ def assemble(
         gateway,
         radius,
         logins,
+        accounting,
         journal,
         counters,
         stories,
         audience,
         eap,
     )
+
+
+def accounting_realms(config: Config) -> tuple[str, ...]:
+    """Give the realms that are told of any sessions."""
+    return tuple({one.accounting: None for one in config.connections if one.accounting})
 
 
 def gate_limits(limits: GateLimits) -> Limits:

@@ -15,7 +15,7 @@ from ikegw.control.server import Refused
 from ikegw.net.sockets import IkeSocket
 from ikegw.service.acting import Acting
 from ikegw.service.announcement import announcement
-from ikegw.service.assembly import Assembled, MakePlane, assemble
+from ikegw.service.assembly import Assembled, MakePlane, accounting_realms, assemble
 from ikegw.service.control_socket import ControlSocket
 from ikegw.service.preparation import Prepared, Unusable, prepare
 from ikegw.service.reload import take_over
@@ -71,7 +71,7 @@ class GatewayService(Service):
         self._control.start()
         self._handle(signal.SIGHUP, self.reload)
         self._handle(signal.SIGUSR1, self.show)
-        self.assembled.gateway.start().addCallback(self._ready).addErrback(self._cannot_start)
+        self._start().addCallback(self._ready).addErrback(self._cannot_start)
 
     def stopService(self) -> Deferred[None]:  # noqa: N802 (Twisted's name)
         """Delete every SA, then stop the data plane and close the sockets."""
@@ -82,6 +82,9 @@ class GatewayService(Service):
         self._old_handlers.clear()
         assembled = self.assembled
         gone = self._limited(assembled.gateway.shutdown(), "not every SA could be deleted in order")
+        gone.addCallback(
+            lambda _: self._limited(assembled.accounting.stop(), "accounting did not stop in order")
+        )
         gone.addCallback(
             lambda _: self._limited(assembled.plane.plane.stop(), "the data plane did not stop in order")
         )
@@ -131,6 +134,12 @@ class GatewayService(Service):
                 self._log.info("{line}", line=line)
 
         return status(self.assembled, self._reactor.seconds).addCallback(tell)
+
+    def _start(self) -> Deferred[None]:
+        """The accounting queue is open before the first session begins, and holds nobody up whose sessions nobody is told of."""
+        assembled = self.assembled
+        opened = assembled.accounting.start(assembled.gateway, accounting_realms(assembled.prepared.config))
+        return opened.addCallback(lambda _: assembled.gateway.start())
 
     def _ready(self, _: None) -> None:
         if not self.running:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ikegw.auth.credentials import Credentials
 from ikegw.config import Changes, changes
-from ikegw.service.assembly import Assembled, gate_limits, journal_settings, station
+from ikegw.service.assembly import Assembled, accounting_realms, gate_limits, journal_settings, station
 from ikegw.service.preparation import Prepared
 
 
@@ -26,9 +26,10 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
         assembled.journal.configure(*journal_settings(new.logging))
     if "radius" in found.applied:
         assembled.radius.reload(new.radius)
-        assembled.logins.station = station(new)
+        assembled.logins.station = assembled.accounting.station = station(new)
     if found.connections or found.reordered:
         assembled.gateway.reload(new.connections)
+    assembled.accounting.configure(new.accounting, accounting_realms(new))
     assembled.prepared = prepared
     return tuple(_told(found, other_files)) or ("reloaded: nothing changed",)
 
