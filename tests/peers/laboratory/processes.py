@@ -94,6 +94,12 @@ class Daemon:
             self._process.kill()
             return self._process.wait()
 
+    def kill(self) -> None:
+        """End it with SIGKILL, as a crash would, and wait until it is gone."""
+        self.signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+
     def tail(self, lines: int = 80) -> str:
         """The log's last lines under a heading, for a failed test."""
         return "\n".join([f"---- {self.name}", *self.text().splitlines()[-lines:]])

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from attrs import define, field
 
+from laboratory.freeradius import FreeRadius, loopback_address
 from laboratory.gateway import Ikegw
 from laboratory.namespaces import Namespace, Network, sweep
 from laboratory.processes import Daemon
@@ -45,6 +46,14 @@ class Laboratory:
         gateway = Ikegw(name, place, self.directory / name)
         self.daemons.append(gateway)
         return gateway
+
+    def freeradius(self, name: str, place: Namespace | None = None, **settings: str) -> FreeRadius:
+        """A FreeRADIUS, started; without a place on an address of this host's loopback."""
+        settings.setdefault("address", "127.0.0.1" if place else loopback_address())
+        server = FreeRadius(name, self.directory / name, place=place, **settings)
+        self.daemons.append(server)
+        server.start()
+        return server
 
     def peer(self, kind: str, name: str, place: Namespace, charon: Tree | None = None) -> StrongSwan | Ikegw:
         """A daemon by its kind's name, `strongswan` (then with `charon`) or `ikegw`."""
