@@ -179,7 +179,8 @@ def open_reply(sent: Sealed, octets: bytes, *, demand_signature: bool) -> Reply:
     """Read a well-formed packet as the answer to `sent`.
 
     Dropped if it is not from the server, or if it lacks the Message-Authenticator that is demanded of answers to
-    Access-Requests (CVE-2024-3596); BadReply if it is, and holds what it must not.
+    Access-Requests (CVE-2024-3596); BadReply if it is, and holds what it must not. An Access-Reject needs none: whoever can
+    forge one gains nothing, and FreeRADIUS before 3.2.5 signs none for a user whom it does not even ask for a password.
     """
     request = sent.packet
     code = Code(request.code)
@@ -193,7 +194,8 @@ def open_reply(sent: Sealed, octets: bytes, *, demand_signature: bool) -> Reply:
         raise Dropped(Why.PROXY_STATE)  # we sent none: a proxy forgot its own, or somebody uses it to forge
     if not request.VerifyReply(packet):
         raise Dropped(Why.FORGED)
-    if demand_signature and code is Code.ACCESS_REQUEST and not packet.message_authenticator:
+    grants = code is Code.ACCESS_REQUEST and packet.code != Code.ACCESS_REJECT
+    if demand_signature and grants and not packet.message_authenticator:
         raise Dropped(Why.UNSIGNED)
     packet.request_authenticator = request.authenticator  # without it, keys would be decrypted to rubbish
     return Reply(Code(packet.code), _values(packet))

@@ -124,15 +124,23 @@ class TestWhatIsNobodysAnswer:
         p.pump(20)
         assert "its secret does not fit" in str(answer.error)
 
-    def test_one_without_Message_Authenticator(self) -> None:
+    @pytest.mark.parametrize("code", [Code.ACCESS_ACCEPT, Code.ACCESS_CHALLENGE])
+    def test_one_without_Message_Authenticator(self, code: Code) -> None:
         p = make_pair()
         answer = p.ask()
         (asked,) = p.server.asked
-        asked.link.deliver(asked.reply(Code.ACCESS_ACCEPT, signed=False))
+        asked.link.deliver(asked.reply(code, signed=False))
         assert p.association.counts["no-message-authenticator"] == 1
         assert answer.waits
         p.pump(20)
         assert "carry no Message-Authenticator (CVE-2024-3596)" in str(answer.error)
+
+    def test_but_a_rejection_needs_none(self) -> None:
+        p = make_pair()
+        answer = p.ask()
+        (asked,) = p.server.asked
+        asked.link.deliver(asked.reply(Code.ACCESS_REJECT, signed=False))
+        assert answer.value.code is Code.ACCESS_REJECT
 
     def test_an_old_server_needs_none(self) -> None:
         p = make_pair(old=True)

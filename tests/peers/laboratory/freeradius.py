@@ -100,7 +100,16 @@ class FreeRadius:
 
     @daemon.default
     def _daemon(self) -> Daemon:
-        command = ["freeradius", "-f", "-d", str(self.directory), "-D", "/usr/share/freeradius", "-l", "stdout"]
+        command = [
+            "freeradius",
+            "-f",
+            "-d",
+            str(self.directory),
+            "-D",
+            "/usr/share/freeradius",
+            "-l",
+            "stdout",
+        ]
         environment = {
             **os.environ,
             "RAD_DIRECTORY": str(self.directory),

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from attrs import define, field
 
-from laboratory.freeradius import FreeRadius, loopback_address
+from laboratory.freeradius import USERS, FreeRadius, loopback_address
 from laboratory.gateway import Ikegw
 from laboratory.namespaces import Namespace, Network, sweep
 from laboratory.processes import Daemon
@@ -47,10 +47,12 @@ class Laboratory:
         self.daemons.append(gateway)
         return gateway
 
-    def freeradius(self, name: str, place: Namespace | None = None, **settings: str) -> FreeRadius:
-        """A FreeRADIUS, started; without a place on an address of this host's loopback."""
-        settings.setdefault("address", "127.0.0.1" if place else loopback_address())
-        server = FreeRadius(name, self.directory / name, place=place, **settings)
+    def freeradius(
+        self, name: str, place: Namespace | None = None, address: str = "127.0.0.1", users: str = USERS
+    ) -> FreeRadius:
+        """A FreeRADIUS, started; without a place on an address of its own of this host's loopback."""
+        there = address if place else loopback_address()
+        server = FreeRadius(name, self.directory / name, there, place, users)
         self.daemons.append(server)
         server.start()
         return server
