@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ikegw.config.accounting import AccountingSettings
+from ikegw.config.dhcp_building import build_dhcp
 from ikegw.config.eap_building import build_eap
 from ikegw.config.problems import Problem
 from ikegw.config.radius_building import build_radius
@@ -53,6 +54,7 @@ def build(root: Section, path: Path, directories: Directories, warnings: Iterabl
         build_radius(root.tables["radius"], root.tables["secrets"].named["radius"]),
         build_eap(root.tables["eap"], root.tables["secrets"].named["eap"]),
         _accounting_settings(root.tables["accounting"]),
+        tuple(map(build_dhcp, root.named["dhcp"].values())),
         tuple(sorted(warnings)),
     )
 

@@ -49,7 +49,7 @@ def changes(old: Config, new: Config) -> Changes:
         _order(old, new) != _order(new, old),
         tuple(
             name
-            for name in ("limits", "logging", "radius", "eap", "accounting")
+            for name in ("limits", "logging", "radius", "eap", "accounting", "dhcp")
             if getattr(old, name) != getattr(new, name)
         ),
         tuple(

@@ -12,6 +12,7 @@ from ipaddress import (
     summarize_address_range,
 )
 from pathlib import Path
+from string import Formatter
 from typing import Any, Final, Literal
 
 from attrs import field, frozen
@@ -112,6 +113,21 @@ def _duration(value: object) -> float:
     if seconds > _LONGEST:
         raise ValueError("more than ten years")
     return float(seconds)
+
+
+_REPLACED: Final = ("connection", "identity", "address")
+
+
+def _template(value: object) -> str:
+    text = _text(value)
+    try:
+        named = {name for _, name, form, _ in Formatter().parse(text) if name is not None and not form}
+        text.format(**dict.fromkeys(named, ""))
+    except (ValueError, LookupError, AttributeError):
+        raise ValueError("braces must hold a name, or be doubled") from None
+    if not named <= set(_REPLACED):
+        raise ValueError(f"names are {', '.join(_REPLACED)}")
+    return text
 
 
 def _octets(value: object) -> int:
@@ -224,6 +240,9 @@ FILE_NAME: Final = Kind("file name", "the name of a file", _file_name)
 GROUP: Final = Kind("group", 'the name of a group of users, or ""', _text)
 SOCKET: Final = Kind("path", 'the path of a UNIX socket, or "" for none', _socket)
 DIRECTORY: Final = Kind("directory", "the path of a directory", _directory)
+ADDRESS4: Final = Kind("IPv4 address", "an IPv4 address", _reader(IPv4Address))
+ADDRESS6: Final = Kind("IPv6 address", "an IPv6 address", _reader(IPv6Address))
+TEMPLATE: Final = Kind("text", "a text, in which names in braces are replaced", _template)
 ADDRESS: Final = Kind("address", "an IPv4 or IPv6 address", _reader(ip_address))
 NETWORK: Final = Kind("network", "a network like 10.1.0.0/16", _reader(parse_network))
 RANGE: Final = Kind(

@@ -7,6 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
+from ikegw.config.dhcp_rules import check_dhcp, check_dhcp_of, names_of
 from ikegw.config.eap_rules import check_eap
 from ikegw.config.problems import Place, Problem
 from ikegw.config.radius_rules import check_radius, check_realms_of
@@ -38,9 +39,11 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     yield from _shared_keys(root.tables["secrets"].named["ike"])
     radius, radius_secrets = root.tables["radius"], root.tables["secrets"].named["radius"]
     yield from check_radius(radius, radius_secrets, directories, incomplete)
+    yield from check_dhcp(root.named["dhcp"])
     yield from check_eap(root, directories, incomplete)
     for connection in root.named["connections"].values():
         yield from check_realms_of(connection, radius, incomplete)
+        yield from check_dhcp_of(connection, root.named["dhcp"])
         for rule in _CONNECTION_RULES:
             yield from rule(connection, around)
         for child in connection.named["children"].values():
@@ -181,7 +184,7 @@ def _references(connection: Section, around: Surroundings) -> Found:
     pools = around.root.named["pools"]
     if connection.whole("pools") and not around.incomplete:
         for name, place in zip(connection["pools"], connection.items.get("pools", ()), strict=False):
-            if name not in pools:
+            if name not in pools and name not in names_of(around.root.named["dhcp"]):
                 known = f"known are {', '.join(sorted(pools))}" if pools else "there are no pools at all"
                 yield _problem(
                     connection,

@@ -8,6 +8,7 @@ from typing import Final
 from ikegw.config.shape import Table
 from ikegw.config.tables.accounting import ACCOUNTING
 from ikegw.config.tables.connections import CONNECTION
+from ikegw.config.tables.dhcp import DHCP
 from ikegw.config.tables.eap import EAP
 from ikegw.config.tables.gateway import CONTROL, DATA_PLANE, LIMITS, LISTEN, LOG
 from ikegw.config.tables.pools import POOL
@@ -15,7 +16,10 @@ from ikegw.config.tables.radius import RADIUS
 from ikegw.config.tables.secrets import SECRETS
 
 SCHEMA: Final = Table(
-    "", "", (), (LISTEN, DATA_PLANE, LIMITS, LOG, CONTROL, EAP, CONNECTION, POOL, RADIUS, ACCOUNTING, SECRETS)
+    "",
+    "",
+    (),
+    (LISTEN, DATA_PLANE, LIMITS, LOG, CONTROL, EAP, CONNECTION, POOL, DHCP, RADIUS, ACCOUNTING, SECRETS),
 )
 
 NOT_OURS: Final = {

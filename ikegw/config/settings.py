@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from ikegw.config.accounting import AccountingSettings
+from ikegw.config.dhcp import DhcpServers
 from ikegw.config.eap import EapSettings
 from ikegw.config.problems import Problem
 from ikegw.config.radius import NO_RADIUS, RadiusSettings
@@ -127,6 +128,7 @@ class Config:
     radius: RadiusSettings = NO_RADIUS
     eap: EapSettings = field(factory=EapSettings)
     accounting: AccountingSettings = field(factory=AccountingSettings)
+    dhcp: tuple[DhcpServers, ...] = ()
     warnings: tuple[Problem, ...] = field(default=(), eq=False)
 
     def connection(self, name: str) -> Connection | None:
