@@ -86,15 +86,17 @@ def test_an_ordinary_day(pair: tuple[Any, Any], log: Any, capsys: Any) -> Story:
     status, out, _ = yield ctl(capsys, gateway, "why", "alice@example.org")
     assert "SMR_INIT → SMR_AUTH" in out
 
-    rekeyed = log.line("road[1] net rekeyed: ")
+    rekeyed, gone = log.line("road[1] net rekeyed: "), log.line("road[1] net down: rekeyed")
     yield ctl(capsys, gateway, "rekey", "road[1]", "net")
     yield rekeyed
+    yield gone
     rekeyed = log.line("road[1] rekeyed: ")
     yield ctl(capsys, gateway, "rekey", "1")
     yield rekeyed
-    anew = log.line("road[2] up: ")
+    anew, gone = log.line("road[2] up: "), log.line("home[1] down: ")
     yield ctl(capsys, client, "reauth", "home")
     yield anew
+    yield gone
 
     status, out, _ = yield ctl(capsys, client, "terminate", "home")
     assert (status, out.splitlines()[-1]) == (0, "ended: home[2]")
