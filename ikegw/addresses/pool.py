@@ -1,7 +1,6 @@
 """What a configuration says of a pool, and its addresses of one family: those reserved for some, and the rest, for all."""
 
 from collections.abc import Callable, Iterable, Iterator
-from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from itertools import chain, pairwise
 from typing import Final, TypeVar
@@ -10,20 +9,13 @@ from attrs import evolve, frozen
 
 from ikegw.addresses.owners import Owner
 from ikegw.addresses.space import Address, Former, Interval, Network, Range, Space
+from ikegw.config.lending import Store
 from ikegw.policy.identities import IdentityPattern
 from ikegw.ports import Lease
 
 T = TypeVar("T")
 
 FAMILIES: Final = (4, 6)
-
-
-class Store(Enum):
-    """Where is written down who has which address."""
-
-    MEMORY = "memory"
-    SQLITE = "sqlite"
-    POSTGRESQL = "postgresql"
 
 
 @frozen

@@ -9,9 +9,9 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from ikegw.addresses.journal import Entry, Journal, NoJournal
 from ikegw.addresses.owners import Owner, owner_of
-from ikegw.addresses.pool import FAMILIES, Holding, Pool, Store, address_of
+from ikegw.addresses.pool import FAMILIES, Holding, Pool, address_of
 from ikegw.addresses.space import Address, Former
-from ikegw.policy.identities import display
+from ikegw.config.lending import Store
 from ikegw.ports import AddressRequest, Lease, NoAddress
 
 
@@ -72,12 +72,16 @@ class PoolAddresses:
         self._standing: dict[int, _Held] = {}
         self._homeless: dict[tuple[int, int], Former] = {}  # remembered, of pools that are no more
         self._numbers = count(1)
+        self._recalled = False
         self.reload(pools)
 
     # ------------------------------------------------------------ life
 
     def start(self) -> Deferred[None]:
-        """Remember what was written down; OSError if that cannot be read."""
+        """Remember what was written down, if a pool wants it so, once; OSError if that cannot be read."""
+        if self._recalled or not any(pool.store is Store.SQLITE for pool in self._pools.values()):
+            return succeed(None)
+        self._recalled = True
         return self._journal.open().addCallback(self._recall)
 
     def stop(self) -> Deferred[None]:
@@ -171,6 +175,10 @@ class PoolAddresses:
         if not space.take_this(int(address)):
             return fail(NoAddress(f"{address} is lent to {self._holder_of(address)} at present"))
         return self._lend(owner, (_Taken(pool, address.version, int(address), new),), (pool,))
+
+    def has(self, pool: str) -> bool:
+        """Is there a pool of that name?"""
+        return pool in self._pools
 
     def pool_of(self, address: Address) -> str | None:
         """The pool that lends this address, if one does."""
@@ -278,10 +286,7 @@ class PoolAddresses:
 
     def _why_not(self, request: AddressRequest, families: list[int]) -> str:
         answers = [self._answer(pool, family) for pool in request.pools for family in families]
-        return (
-            f"no address for {request.user or display(request.identity)} on {request.connection}: "
-            f"{'; '.join(dict.fromkeys(answers)) or 'the connection names no pool'}"
-        )
+        return "; ".join(dict.fromkeys(answers)) or "the connection names no pool"
 
     def _answer(self, pool: str, family: int) -> str:
         holding = self._holdings.get((pool, family))

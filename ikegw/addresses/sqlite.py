@@ -8,7 +8,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
+from attrs import frozen
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -45,6 +46,7 @@ class SqliteJournal:
     def __init__(self, path: Path, slowly: Slowly) -> None:
         self._path = path
         self._slowly = slowly
+        self._turn = DeferredLock()  # one thread at a time has the file
         self._connection: sqlite3.Connection | None = None
         self._lock: int | None = None
         self._gathered: dict[Address, Entry | None] = {}
@@ -55,7 +57,15 @@ class SqliteJournal:
 
     def open(self) -> Deferred[tuple[Entry, ...]]:
         """See `Journal`."""
-        return self._slowly(self._open)
+        opened: Deferred[tuple[Entry, ...]] = self._turn.run(
+            lambda: self._slowly(self._open).addCallback(self._opened)
+        )
+        return opened
+
+    def _opened(self, opened: "_Opened") -> tuple[Entry, ...]:
+        self._connection, self._lock = opened.connection, opened.lock
+        self._go_on()
+        return opened.entries
 
     def write(self, entry: Entry) -> None:
         """See `Journal`."""
@@ -70,7 +80,11 @@ class SqliteJournal:
     def written(self) -> Deferred[None]:
         """See `Journal`."""
         waiting: Deferred[None] = Deferred()
-        if self._gathered:
+        if (
+            self._connection is None
+        ):  # it could not be opened, which the log tells: addresses are lent all the same
+            waiting.callback(None)
+        elif self._gathered:
             self._waiting.append(waiting)
         elif self._writing is not None:
             self._writing.append(waiting)
@@ -80,7 +94,18 @@ class SqliteJournal:
 
     def close(self) -> Deferred[None]:
         """See `Journal`."""
-        return self.written().addCallback(lambda _: self._slowly(self._close))
+        return self.written().addCallback(lambda _: self._close())
+
+    def _close(self) -> Deferred[None]:
+        if self._connection is not None and (self._gathered or self._writing is not None):
+            return self.close()  # more has come meanwhile
+        closed: Deferred[None] = self._turn.run(self._shut)
+        return closed
+
+    def _shut(self) -> Deferred[None]:
+        connection, self._connection = self._connection, None
+        lock, self._lock = self._lock, None
+        return self._slowly(_shut, connection, lock)
 
     # ------------------------------------------------------------ one transaction after the other
 
@@ -89,7 +114,7 @@ class SqliteJournal:
             return
         batch, self._gathered, self._left = {**self._left, **self._gathered}, {}, {}
         self._writing, self._waiting = self._waiting, []
-        done = self._slowly(self._commit, tuple(batch.items()))
+        done = self._turn.run(self._slowly, _commit, self._connection, tuple(batch.items()))
         done.addCallbacks(self._committed, self._not_committed, errbackArgs=(batch,))
         done.addCallback(self._next)
 
@@ -118,43 +143,47 @@ class SqliteJournal:
 
     # ------------------------------------------------------------ in the thread
 
-    def _open(self) -> tuple[Entry, ...]:
+    def _open(self) -> "_Opened":
+        lock, connection = None, None
         try:
-            self._lock = _lock(self._path.with_name(self._path.name + ".lock"))
+            lock = _lock(self._path.with_name(self._path.name + ".lock"))
             connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
-            self._connection = connection
-            return _read(connection)
+            return _Opened(connection, lock, _read(connection))
         except (OSError, sqlite3.Error) as error:
-            self._close()
+            _shut(connection, lock)
             raise OSError(f"{self._path}: addresses cannot be kept there: {error}") from None
 
-    def _commit(self, gathered: Sequence[tuple[Address, Entry | None]]) -> None:
-        connection = self._connection
-        if connection is None:
-            return
-        kept = [
-            (str(entry.address), entry.owner, entry.name, entry.free_since)
-            for _, entry in gathered
-            if entry is not None
-        ]
-        gone = [(str(address),) for address, entry in gathered if entry is None]
-        connection.execute("begin immediate")
-        try:
-            connection.executemany(_WRITE, kept)
-            connection.executemany("delete from address where address = ?", gone)
-            connection.execute("commit")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("rollback")
-            raise
 
-    def _close(self) -> None:
-        connection, self._connection = self._connection, None
-        lock, self._lock = self._lock, None
-        if connection is not None:
-            connection.close()
-        if lock is not None:
-            os.close(lock)
+@frozen
+class _Opened:
+    connection: sqlite3.Connection
+    lock: int
+    entries: tuple[Entry, ...]
+
+
+def _commit(connection: sqlite3.Connection, gathered: Sequence[tuple[Address, Entry | None]]) -> None:
+    kept = [
+        (str(entry.address), entry.owner, entry.name, entry.free_since)
+        for _, entry in gathered
+        if entry is not None
+    ]
+    gone = [(str(address),) for address, entry in gathered if entry is None]
+    connection.execute("begin immediate")
+    try:
+        connection.executemany(_WRITE, kept)
+        connection.executemany("delete from address where address = ?", gone)
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise
+
+
+def _shut(connection: sqlite3.Connection | None, lock: int | None) -> None:
+    if connection is not None:
+        connection.close()
+    if lock is not None:
+        os.close(lock)
 
 
 def _lock(path: Path) -> int:

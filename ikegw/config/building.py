@@ -7,6 +7,7 @@ from typing import TypeVar
 from ikegw.config.accounting import AccountingSettings
 from ikegw.config.dhcp_building import build_dhcp
 from ikegw.config.eap_building import build_eap
+from ikegw.config.lending_building import build_lending, build_pool, build_store
 from ikegw.config.problems import Problem
 from ikegw.config.radius_building import build_radius
 from ikegw.config.reading import Section
@@ -19,7 +20,6 @@ from ikegw.config.settings import (
     Listen,
     Logging,
     Network,
-    Pool,
     SharedKey,
 )
 from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, RemoteAuth, Retransmit
@@ -49,12 +49,14 @@ def build(root: Section, path: Path, directories: Directories, warnings: Iterabl
             _connection(section, limits["half_open_timeout"])
             for section in root.named["connections"].values()
         ),
-        tuple(_pool(section) for section in root.named["pools"].values()),
+        tuple(map(build_pool, root.named["pools"].values())),
         tuple(_shared_key(section) for section in root.tables["secrets"].named["ike"].values()),
         build_radius(root.tables["radius"], root.tables["secrets"].named["radius"]),
         build_eap(root.tables["eap"], root.tables["secrets"].named["eap"]),
         _accounting_settings(root.tables["accounting"]),
         tuple(map(build_dhcp, root.named["dhcp"].values())),
+        build_lending(root.tables["addresses"]),
+        build_store(root.tables["store"], root.tables["secrets"].tables["store"]),
         tuple(sorted(warnings)),
     )
 
@@ -154,10 +156,6 @@ def _child(section: Section) -> ChildPolicy:
 
 def _life(rekey: int, life: int | None) -> int | None:
     return (rekey + rekey // 10 if life is None else life) or None
-
-
-def _pool(section: Section) -> Pool:
-    return Pool(section.path[-1], tuple(section["addrs"]), tuple(section["dns"]), tuple(section["subnet"]))
 
 
 def _shared_key(section: Section) -> SharedKey:

@@ -49,11 +49,13 @@ def changes(old: Config, new: Config) -> Changes:
         _order(old, new) != _order(new, old),
         tuple(
             name
-            for name in ("limits", "logging", "radius", "eap", "accounting", "dhcp")
+            for name in ("limits", "logging", "radius", "eap", "accounting", "dhcp", "lending")
             if getattr(old, name) != getattr(new, name)
         ),
         tuple(
-            name for name in ("listen", "data_plane", "control") if getattr(old, name) != getattr(new, name)
+            name
+            for name in ("listen", "data_plane", "control", "store")
+            if getattr(old, name) != getattr(new, name)
         ),
     )
 

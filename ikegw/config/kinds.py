@@ -208,6 +208,27 @@ def _directory(value: object) -> Path:
     return path
 
 
+def _path(value: object) -> Path:
+    text = _filled(value)
+    if not text.startswith("/") or "\0" in text:
+        raise ValueError("the whole path is needed")
+    return Path(text)
+
+
+def _domain(value: object) -> str:
+    text = _filled(value).strip().rstrip(".").lower()
+    try:
+        name = text.encode("ascii").decode() if text.isascii() else text.encode("idna").decode()
+    except UnicodeError:
+        raise ValueError("no domain has such a name") from None
+    labels = name.split(".")
+    if len(name) > 253 or not all(
+        re.fullmatch(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", one) for one in labels
+    ):
+        raise ValueError("no domain has such a name")
+    return name
+
+
 def _offers(protocol: Literal["ike", "esp"]) -> Callable[[object], tuple[Offer, ...]]:
     def read(value: object) -> tuple[Offer, ...]:
         text = _filled(value).strip()
@@ -243,6 +264,9 @@ DIRECTORY: Final = Kind("directory", "the path of a directory", _directory)
 ADDRESS4: Final = Kind("IPv4 address", "an IPv4 address", _reader(IPv4Address))
 ADDRESS6: Final = Kind("IPv6 address", "an IPv6 address", _reader(IPv6Address))
 TEMPLATE: Final = Kind("text", "a text, in which names in braces are replaced", _template)
+PATH: Final = Kind("path", "the path of a file", _path)
+DOMAIN: Final = Kind("domain", "a domain like corp.example.org", _domain)
+DSN: Final = Kind("connection string", "a connection string of PostgreSQL", _filled, secret=True)
 ADDRESS: Final = Kind("address", "an IPv4 or IPv6 address", _reader(ip_address))
 NETWORK: Final = Kind("network", "a network like 10.1.0.0/16", _reader(parse_network))
 RANGE: Final = Kind(

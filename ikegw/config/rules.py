@@ -1,7 +1,6 @@
 """What the values must be to each other: names that must exist, times that must follow each other, files that must be there."""
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import combinations
 from pathlib import Path
 from typing import Final
 
@@ -9,14 +8,14 @@ from attrs import frozen
 
 from ikegw.config.dhcp_rules import check_dhcp, check_dhcp_of, names_of
 from ikegw.config.eap_rules import check_eap
+from ikegw.config.lending_rules import check_pools, check_pools_of, check_store
 from ikegw.config.problems import Place, Problem
 from ikegw.config.radius_rules import check_radius, check_realms_of
 from ikegw.config.reading import Section
-from ikegw.config.settings import Address, Directories
+from ikegw.config.settings import Directories
 from ikegw.policy.connections import AuthKind, StartAction
 from ikegw.policy.selectors import Dynamic
 
-Range = tuple[Address, Address]
 Found = Iterator[Problem]
 """Problems, one after the other."""
 
@@ -35,7 +34,9 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     around = Surroundings(root, directories, incomplete)
     yield from _listen(root.tables["listen"])
     yield from _limits(root.tables["limits"])
-    yield from _pools(root.named["pools"])
+    pools = root.named["pools"]
+    yield from check_pools(pools, root.tables["secrets"].tables["store"], incomplete)
+    yield from check_store(root.tables["store"])
     yield from _shared_keys(root.tables["secrets"].named["ike"])
     radius, radius_secrets = root.tables["radius"], root.tables["secrets"].named["radius"]
     yield from check_radius(radius, radius_secrets, directories, incomplete)
@@ -44,6 +45,7 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     for connection in root.named["connections"].values():
         yield from check_realms_of(connection, radius, incomplete)
         yield from check_dhcp_of(connection, root.named["dhcp"])
+        yield from check_pools_of(connection, (*pools, *names_of(root.named["dhcp"])), incomplete)
         for rule in _CONNECTION_RULES:
             yield from rule(connection, around)
         for child in connection.named["children"].values():
@@ -74,26 +76,6 @@ def _limits(limits: Section) -> Found:
             "cookie_threshold_ip",
             "above block_threshold: no source would ever be asked for a cookie; make it smaller",
         )
-
-
-def _pools(pools: dict[str, Section]) -> Found:
-    ranges: list[tuple[Range, Section]] = []
-    for pool in pools.values():
-        if not pool.whole("addrs"):
-            continue
-        if not pool["addrs"]:
-            yield _problem(pool, "addrs", "no addresses: a pool needs a network or a range")
-        ranges.extend((span, pool) for span in pool["addrs"])
-    for ((low, high), one), ((other_low, other_high), other) in combinations(ranges, 2):
-        if low.version == other_low.version and max(int(low), int(other_low)) <= min(
-            int(high), int(other_high)
-        ):
-            where = "this pool" if one is other else f"pool {one.path[-1]} ({one.where('addrs')})"
-            yield _problem(
-                other,
-                "addrs",
-                f"{other_low}-{other_high} overlaps {low}-{high} of {where}; two clients would share an address",
-            )
 
 
 def _shared_keys(keys: dict[str, Section]) -> Found:
@@ -180,18 +162,7 @@ def _files(section: Section, name: str, directory: Path) -> Found:
             )
 
 
-def _references(connection: Section, around: Surroundings) -> Found:
-    pools = around.root.named["pools"]
-    if connection.whole("pools") and not around.incomplete:
-        for name, place in zip(connection["pools"], connection.items.get("pools", ()), strict=False):
-            if name not in pools and name not in names_of(around.root.named["dhcp"]):
-                known = f"known are {', '.join(sorted(pools))}" if pools else "there are no pools at all"
-                yield _problem(
-                    connection,
-                    "pools",
-                    f"there is no pool {name!r}; {known}; write [pools.{name}] with addrs",
-                    place,
-                )
+def _children(connection: Section, around: Surroundings) -> Found:
     if not connection.named["children"] and connection.whole("children") and not around.incomplete:
         yield _problem(
             connection,
@@ -232,7 +203,7 @@ _CONNECTION_RULES: Final[tuple[Callable[[Section, Surroundings], Found], ...]] =
     _authentication,
     _eap,
     _credential_files,
-    _references,
+    _children,
     _addresses,
     _times,
 )

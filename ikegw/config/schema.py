@@ -11,7 +11,7 @@ from ikegw.config.tables.connections import CONNECTION
 from ikegw.config.tables.dhcp import DHCP
 from ikegw.config.tables.eap import EAP
 from ikegw.config.tables.gateway import CONTROL, DATA_PLANE, LIMITS, LISTEN, LOG
-from ikegw.config.tables.pools import POOL
+from ikegw.config.tables.pools import ADDRESSES, POOL, STORE
 from ikegw.config.tables.radius import RADIUS
 from ikegw.config.tables.secrets import SECRETS
 
@@ -19,7 +19,22 @@ SCHEMA: Final = Table(
     "",
     "",
     (),
-    (LISTEN, DATA_PLANE, LIMITS, LOG, CONTROL, EAP, CONNECTION, POOL, DHCP, RADIUS, ACCOUNTING, SECRETS),
+    (
+        LISTEN,
+        DATA_PLANE,
+        LIMITS,
+        LOG,
+        CONTROL,
+        EAP,
+        CONNECTION,
+        POOL,
+        ADDRESSES,
+        STORE,
+        DHCP,
+        RADIUS,
+        ACCOUNTING,
+        SECRETS,
+    ),
 )
 
 NOT_OURS: Final = {

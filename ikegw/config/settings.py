@@ -9,6 +9,7 @@ from attrs import field, frozen
 from ikegw.config.accounting import AccountingSettings
 from ikegw.config.dhcp import DhcpServers
 from ikegw.config.eap import EapSettings
+from ikegw.config.lending import DEFAULT_LENDING, DEFAULT_STORE, Lending, Pool, StoreSettings
 from ikegw.config.problems import Problem
 from ikegw.config.radius import NO_RADIUS, RadiusSettings
 from ikegw.policy.connections import Connection
@@ -93,16 +94,6 @@ class Directories:
 
 
 @frozen
-class Pool:
-    """Addresses to lend to peers; each range is its first and last address. `subnets` are told to clients as reachable."""
-
-    name: str
-    ranges: tuple[Range, ...]
-    dns: tuple[Address, ...] = ()
-    subnets: tuple[Network, ...] = ()
-
-
-@frozen
 class SharedKey:
     """A secret and whom it belongs to. No identities: anybody's."""
 
@@ -129,6 +120,8 @@ class Config:
     eap: EapSettings = field(factory=EapSettings)
     accounting: AccountingSettings = field(factory=AccountingSettings)
     dhcp: tuple[DhcpServers, ...] = ()
+    lending: Lending = DEFAULT_LENDING
+    store: StoreSettings = DEFAULT_STORE
     warnings: tuple[Problem, ...] = field(default=(), eq=False)
 
     def connection(self, name: str) -> Connection | None:

@@ -11,7 +11,6 @@ from attrs import define, frozen
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger, LogLevel
 
-from ikegw.addresses.pools import PoolAddresses
 from ikegw.auth.authenticator import Authenticator
 from ikegw.config import Config
 from ikegw.config.settings import GateLimits, Logging
@@ -34,6 +33,7 @@ from ikegw.service.audience import Audience
 from ikegw.service.counters import Counters
 from ikegw.service.eap import OwnEap
 from ikegw.service.journal import Journal
+from ikegw.service.lending import Lenders
 from ikegw.service.logins import Logins
 from ikegw.service.preparation import Prepared
 
@@ -61,7 +61,7 @@ class Assembled:
     prepared: Prepared
     transport: UdpTransport
     plane: Plane
-    addresses: PoolAddresses
+    addresses: Lenders
     authenticator: Authenticator
     admission: Admission
     gateway: Gateway
@@ -92,7 +92,7 @@ def assemble(
         gateway.datagram_received(path, octets)
 
     plane = make_plane(reactor, config, transport.nat_t_sockets(), received_by_plane, plane_lost)
-    addresses = PoolAddresses(prepared.pools)
+    addresses = Lenders.make(reactor, config, prepared.pools)
     authenticator = Authenticator(prepared.credentials, lambda: datetime.now(UTC), deferToThread)
     eap = OwnEap.make(reactor, prepared)
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
@@ -116,7 +116,7 @@ def assemble(
         os.urandom,
         transport,
         plane.plane,
-        addresses,
+        addresses.chain,
         authenticator,
         Logins(local=eap.authenticator, radius=logins),
         eap.supplicants,

@@ -89,6 +89,9 @@ class GatewayService(Service):
             lambda _: self._limited(assembled.plane.plane.stop(), "the data plane did not stop in order")
         )
         gone.addCallback(lambda _: assembled.radius.close())
+        gone.addCallback(
+            lambda _: self._limited(assembled.addresses.stop(), "who has which address was not written down")
+        )
         gone.addCallback(lambda _: assembled.transport.stop())
         return gone.addCallback(lambda _: self._control.stop())
 
@@ -136,10 +139,12 @@ class GatewayService(Service):
         return status(self.assembled, self._reactor.seconds).addCallback(tell)
 
     def _start(self) -> Deferred[None]:
-        """The accounting queue is open before the first session begins, and holds nobody up whose sessions nobody is told of."""
+        """What is kept on disk is open before the first session begins, and holds nobody up who keeps nothing there."""
         assembled = self.assembled
         opened = assembled.accounting.start(assembled.gateway, accounting_realms(assembled.prepared.config))
-        return opened.addCallback(lambda _: assembled.gateway.start())
+        return opened.addCallback(lambda _: assembled.addresses.start()).addCallback(
+            lambda _: assembled.gateway.start()
+        )
 
     def _ready(self, _: None) -> None:
         if not self.running:

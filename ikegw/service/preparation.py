@@ -1,21 +1,17 @@
 """From files to what a gateway can be made of: the same way at the start and at a reload, and nothing running is touched."""
 
 from datetime import UTC, datetime
-from ipaddress import summarize_address_range
 from pathlib import Path
-from typing import cast
 
 from attrs import field, frozen
 
 from ikegw.addresses.pool import Pool
-from ikegw.addresses.pools import PoolAddresses
-from ikegw.addresses.space import Network, Range
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.loading import load_credentials
 from ikegw.config import Config, ConfigurationError, load
 from ikegw.config.settings import DataPlaneChoice
 from ikegw.control.check import judge
-from ikegw.paths import Address
+from ikegw.service.lending import pools_of, problems_of
 
 
 @frozen
@@ -48,21 +44,13 @@ def prepare(path: Path) -> Prepared:
         config.directories.private_keys,
         [(key.identities, key.secret) for key in config.shared_keys],
     )
-    pools = tuple(
-        Pool(pool.name, tuple(map(_block, pool.ranges)), pool.dns, pool.subnets) for pool in config.pools
-    )
-    problems = [*map(str, loaded.problems), *_not_of_this_build(config), *_refusal_of(pools)]
+    pools = pools_of(config)
+    problems = [*map(str, loaded.problems), *_not_of_this_build(config), *problems_of(config, pools)]
     if problems:
         raise Unusable(tuple(problems))
     # What does not keep us from starting is told all the same, in the words of `ikegwctl check`.
     report = judge(config, loaded, datetime.now(UTC))
     return Prepared(config, loaded.credentials, pools, (*report.problems, *report.warnings))
-
-
-def _block(addresses: tuple[Address, Address]) -> Network | Range:
-    """Give a whole network as such: its own address and its broadcast address are not for clients."""
-    networks: list[Network] = list(summarize_address_range(*addresses))
-    return networks[0] if len(networks) == 1 else cast(Range, addresses)
 
 
 def _not_of_this_build(config: Config) -> list[str]:
@@ -71,12 +59,4 @@ def _not_of_this_build(config: Config) -> list[str]:
             f'{config.path}: data_plane.kind: "kernel" is not possible: this version of ikegw carries packets in a '
             'process of its own only; write "userspace" or "auto"'
         ]
-    return []
-
-
-def _refusal_of(pools: tuple[Pool, ...]) -> list[str]:
-    try:
-        PoolAddresses(pools)
-    except ValueError as error:
-        return [str(error)]
     return []

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 
+from twisted.logger import Logger
+
 from ikegw.auth.credentials import Credentials
 from ikegw.config import Changes, changes
 from ikegw.service.assembly import Assembled, accounting_realms, gate_limits, journal_settings, station
 from ikegw.service.preparation import Prepared
+
+_LOG = Logger(namespace="ikegw")
 
 
 def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
@@ -18,8 +22,10 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     other_files = _files(prepared.credentials) != _files(assembled.prepared.credentials)
     assembled.authenticator.credentials = prepared.credentials
     assembled.eap.reload(prepared)
-    if found.pools:
-        assembled.addresses.reload(prepared.pools)
+    if found.pools or "lending" in found.applied:
+        assembled.addresses.reload(new, prepared.pools).addErrback(
+            lambda failure: _LOG.error("{why}", why=str(failure.value))
+        )
     if "limits" in found.applied:
         assembled.admission.limits = gate_limits(new.limits)
     if "logging" in found.applied:

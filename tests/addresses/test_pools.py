@@ -129,7 +129,7 @@ def test_what_failed_is_told_for_each_pool() -> None:
     lend(addresses, ask("a", ("one",)))
     text = refuse(addresses, ask("carol@ikegw.example", ("v6only", "one", "gone")))
     assert text == (
-        "no address for carol@ikegw.example on roadwarriors: pool v6only has no IPv4 addresses; "
+        "pool v6only has no IPv4 addresses; "
         "pool one has lent all of its 1 IPv4 addresses; pool gone is not configured"
     )
     assert "names no pool" in refuse(addresses, ask(pools=()))

@@ -17,9 +17,11 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.internet.task import Clock
 
-from ikegw.addresses.pool import Pool, Store
+from ikegw.addresses import sqlite
+from ikegw.addresses.pool import Pool
 from ikegw.addresses.pools import PoolAddresses
-from ikegw.addresses.sqlite import SqliteJournal
+from ikegw.addresses.sqlite import SqliteJournal, _shut
+from ikegw.config.lending import Store
 
 POOL = Pool(
     "rw", (ip_network("10.3.0.0/28"), ip_network("2001:db8:3::/64")), quarantine=60.0, store=Store.SQLITE
@@ -54,7 +56,8 @@ class Gateway:
         result(self.addresses.start())
 
     def crash(self) -> None:
-        self.journal._close()
+        _shut(self.journal._connection, self.journal._lock)
+        self.journal._connection = self.journal._lock = None
 
 
 @pytest.fixture
@@ -152,14 +155,14 @@ def test_nobody_is_kept_out_by_a_disk_that_is_full_and_all_is_written_when_it_is
     start: Callable[..., Gateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = start()
-    commit = first.journal._commit
+    commit = sqlite._commit
 
-    def full(gathered: object) -> None:
+    def full(connection: object, gathered: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(first.journal, "_commit", full)
+    monkeypatch.setattr(sqlite, "_commit", full)
     lease = lend(first.addresses, ask("a"))
-    monkeypatch.setattr(first.journal, "_commit", commit)
+    monkeypatch.setattr(sqlite, "_commit", commit)
     lend(first.addresses, ask("b"))
     first.crash()
     second = start()
@@ -181,7 +184,17 @@ def test_an_address_goes_with_the_pool_that_has_it(start: Callable[..., Gateway]
 def test_a_pool_in_memory_leaves_no_trace(start: Callable[..., Gateway], tmp_path: Path) -> None:
     gateway = start(evolve(POOL, store=Store.MEMORY))
     result(gateway.addresses.release(lend(gateway.addresses, ask())))
-    assert not sqlite3.connect(tmp_path / "addresses.db").execute("select * from address").fetchall()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pool_that_is_to_be_written_down_after_a_reload_is(start: Callable[..., Gateway]) -> None:
+    first = start(evolve(POOL, store=Store.MEMORY))
+    first.addresses.reload((POOL,))
+    result(first.addresses.start())
+    lend(first.addresses, ask("other"))
+    lease = lend(first.addresses, ask())
+    first.crash()
+    assert lend(start().addresses, ask()).ip4 == lease.ip4
 
 
 def test_what_is_forgotten_is_erased(start: Callable[..., Gateway], tmp_path: Path) -> None:

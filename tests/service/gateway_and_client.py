@@ -12,6 +12,7 @@ id = "*@example.org"
 [connections.road.children.net]
 local_ts = ["10.1.0.0/16"]
 [pools.clients]
+store = "memory"
 addrs = ["10.9.0.0/24"]
 """
 

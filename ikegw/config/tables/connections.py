@@ -191,7 +191,8 @@ CONNECTION: Final = Table(
             "pools",
             listed(kinds.POOL_NAME),
             [],
-            "Pools that lend the peer its addresses, tried in this order.",
+            "Who lends the peer its addresses, tried in this order, for IPv4 and IPv6 apart: names of pools, `dhcp:NAME`, "
+            "or `radius` for what the AAA server decided (an address, or the name of a pool).",
         ),
         Key(
             "aaa",

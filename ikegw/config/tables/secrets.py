@@ -6,6 +6,7 @@ from ikegw.config import kinds
 from ikegw.config.kinds import listed
 from ikegw.config.shape import Key, Table
 from ikegw.config.tables.eap import EAP_SECRET
+from ikegw.config.tables.pools import STORE_SECRET
 from ikegw.config.tables.radius import RADIUS_SECRET
 
 SHARED_KEY: Final = Table(
@@ -29,4 +30,6 @@ SHARED_KEY: Final = Table(
     named=True,
 )
 
-SECRETS: Final = Table("secrets", "What nobody else may know.", (), (SHARED_KEY, RADIUS_SECRET, EAP_SECRET))
+SECRETS: Final = Table(
+    "secrets", "What nobody else may know.", (), (SHARED_KEY, RADIUS_SECRET, EAP_SECRET, STORE_SECRET)
+)

@@ -59,7 +59,8 @@ class Ikegw:
         secrets.touch(mode=0o600)
         secrets.write_text(as_toml({"secrets": settings.get("secrets", {})}))
         public = {name: tree for name, tree in settings.items() if name != "secrets"}
-        self.configuration.write_text(as_toml(merged(_LABORATORY, _at_once(public))))
+        own: Tree = {"store": {"path": str(self.directory / "addresses.db")}}
+        self.configuration.write_text(as_toml(merged(merged(_LABORATORY, own), _at_once(public))))
         if self.daemon.running:
             self.daemon.signal(signal.SIGHUP)
         else:

@@ -1,0 +1,110 @@
+"""Who lends addresses to clients: made of a configuration, started, changed by a reload, and stopped."""
+
+import os
+from collections.abc import Iterable
+from ipaddress import summarize_address_range
+from pathlib import Path
+from typing import Any, cast
+
+from attrs import define, field
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import deferToThread
+
+from ikegw.addresses.chain import Chain
+from ikegw.addresses.pool import Pool, Reservation
+from ikegw.addresses.pools import PoolAddresses, PoolUse
+from ikegw.addresses.space import Network, Range
+from ikegw.addresses.sqlite import SqliteJournal
+from ikegw.config import Config
+from ikegw.config.lending import Pool as PoolSettings
+from ikegw.config.lending import Store
+from ikegw.paths import Address
+from ikegw.ports import Addresses
+
+
+@define(eq=False)
+class Lenders:
+    """Every provider of this gateway. `others` are those that connections call by another name than a pool's."""
+
+    chain: Chain
+    pools: PoolAddresses
+    others: dict[str, Addresses] = field(factory=dict)
+
+    @classmethod
+    def make(cls, reactor: Any, config: Config, pools: tuple[Pool, ...]) -> "Lenders":
+        """Nothing is opened yet."""
+        own = PoolAddresses(pools, reactor.seconds, SqliteJournal(config.store.path, deferToThread))
+        others: dict[str, Addresses] = {}
+        return cls(Chain(reactor, config.lending.provider_seconds, (own,), others), own, others)
+
+    def start(self) -> Deferred[None]:
+        """Remember who had which address; OSError, if that cannot be read, says what to do."""
+        return self.pools.start()
+
+    def stop(self) -> Deferred[None]:
+        """Write down what is left to write."""
+        return self.pools.stop()
+
+    def reload(self, config: Config, pools: tuple[Pool, ...]) -> Deferred[None]:
+        """Lend as this configuration has it, from now on."""
+        self.chain.seconds = config.lending.provider_seconds
+        self.pools.reload(pools)
+        return self.pools.start()
+
+    def usage(self) -> tuple[PoolUse, ...]:
+        """Sizes and counts of every pool and family that has addresses."""
+        return self.pools.usage()
+
+
+def pools_of(config: Config) -> tuple[Pool, ...]:
+    """Give the configured pools in the form that addresses are lent from."""
+    return tuple(map(_pool, config.pools))
+
+
+def problems_of(config: Config, pools: tuple[Pool, ...]) -> list[str]:
+    """Give what keeps these pools from being lent from."""
+    found = []
+    try:
+        PoolAddresses(pools)
+    except ValueError as error:
+        found.append(str(error))
+    if any(pool.store is Store.SQLITE for pool in pools):
+        found.extend(_unwritable(config.store.path))
+    return found
+
+
+def _unwritable(path: Path) -> Iterable[str]:
+    place = next(one for one in path.parents if one.exists())
+    if not os.access(place, os.W_OK):
+        yield (
+            f"store.path: {path} cannot be written, since {place} is not ours to write to; change that, write another "
+            'path, or let pools forget at the end: store = "memory"'
+        )
+
+
+def _pool(settings: PoolSettings) -> Pool:
+    return Pool(
+        settings.name,
+        _blocks(settings.ranges),
+        settings.dns,
+        settings.subnets,
+        settings.nbns,
+        settings.domains,
+        _blocks(settings.excluded),
+        tuple(
+            Reservation(one.name, _blocks(one.ranges), one.identities, frozenset(one.groups))
+            for one in settings.reservations
+        ),
+        settings.quarantine_seconds,
+        settings.store,
+    )
+
+
+def _blocks(ranges: Iterable[tuple[Address, Address]]) -> tuple[Network | Range, ...]:
+    return tuple(map(_block, ranges))
+
+
+def _block(addresses: tuple[Address, Address]) -> Network | Range:
+    """Give a whole network as such: its own address and its broadcast address are not for clients."""
+    networks: list[Network] = list(summarize_address_range(*addresses))
+    return networks[0] if len(networks) == 1 else cast(Range, addresses)
