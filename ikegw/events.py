@@ -211,6 +211,32 @@ class AaaServerBack:
 
 
 @frozen
+class ServerAnswered:
+    """A server of ours answered a request after so many seconds; `kind` is radius, dhcp or the like, `server` its name here."""
+
+    kind: str
+    server: str
+    seconds: float
+
+
+@frozen
+class ServerSilent:
+    """It did not answer a request, however often it was sent."""
+
+    kind: str
+    server: str
+
+
+@frozen
+class Retransmitted:
+    """A request of ours was sent again: the `tries`th time now."""
+
+    sa: SaName
+    path: Path
+    tries: int
+
+
+@frozen
 class Dropped:
     """A datagram was dropped: `reason` is one of a fixed set of words, so that it can be counted."""
 
@@ -238,6 +264,9 @@ Event = (
     | SessionEnded
     | AaaServerDead
     | AaaServerBack
+    | ServerAnswered
+    | ServerSilent
+    | Retransmitted
     | Dropped
 )
 Publish = Callable[[Event], None]

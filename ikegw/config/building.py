@@ -21,6 +21,7 @@ from ikegw.config.settings import (
     Logging,
     Network,
     SharedKey,
+    Web,
 )
 from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, RemoteAuth, Retransmit
 
@@ -45,6 +46,7 @@ def build(root: Section, path: Path, directories: Directories, warnings: Iterabl
         ),
         Logging(log["level"], log["states"]),
         Control(root.tables["control"]["socket"], root.tables["control"]["group"]),
+        Web(root.tables["web"]["listen"]),
         tuple(
             _connection(section, limits["half_open_timeout"])
             for section in root.named["connections"].values()

@@ -54,7 +54,7 @@ def changes(old: Config, new: Config) -> Changes:
         ),
         tuple(
             name
-            for name in ("listen", "data_plane", "control", "store")
+            for name in ("listen", "data_plane", "control", "web", "store")
             if getattr(old, name) != getattr(new, name)
         ),
     )

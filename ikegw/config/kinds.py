@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 
 from attrs import field, frozen
 
+from ikegw.paths import Endpoint
 from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.policy.offers import Offer, parse_offer
 from ikegw.policy.selectors import parse_network, parse_range, parse_selector
@@ -229,6 +230,19 @@ def _domain(value: object) -> str:
     return name
 
 
+def _endpoint(value: object) -> Endpoint | None:
+    text = _text(value)
+    if not text:
+        return None
+    address, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError("a port from 1 to 65535 is needed after the last colon")
+    found = ip_address(address.removeprefix("[").removesuffix("]"))
+    if found.is_unspecified:
+        raise ValueError("one address of this host is needed, not all of them")
+    return Endpoint(found, int(port))
+
+
 def _offers(protocol: Literal["ike", "esp"]) -> Callable[[object], tuple[Offer, ...]]:
     def read(value: object) -> tuple[Offer, ...]:
         text = _filled(value).strip()
@@ -258,6 +272,9 @@ COUNT: Final = integer(0, (1 << 63) - 1)
 PORT: Final = integer(0, 65535)
 INTERFACE: Final = Kind("interface", "the name of a network device", _interface)
 FILE_NAME: Final = Kind("file name", "the name of a file", _file_name)
+ENDPOINT: Final = Kind(
+    "endpoint", 'an address and a port like "127.0.0.1:9440" or "[::1]:9440", or ""', _endpoint
+)
 GROUP: Final = Kind("group", 'the name of a group of users, or ""', _text)
 SOCKET: Final = Kind("path", 'the path of a UNIX socket, or "" for none', _socket)
 DIRECTORY: Final = Kind("directory", "the path of a directory", _directory)

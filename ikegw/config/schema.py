@@ -14,6 +14,7 @@ from ikegw.config.tables.gateway import CONTROL, DATA_PLANE, LIMITS, LISTEN, LOG
 from ikegw.config.tables.pools import ADDRESSES, POOL, STORE
 from ikegw.config.tables.radius import RADIUS
 from ikegw.config.tables.secrets import SECRETS
+from ikegw.config.tables.web import WEB
 
 SCHEMA: Final = Table(
     "",
@@ -25,6 +26,7 @@ SCHEMA: Final = Table(
         LIMITS,
         LOG,
         CONTROL,
+        WEB,
         EAP,
         CONNECTION,
         POOL,

@@ -12,6 +12,7 @@ from ikegw.config.eap import EapSettings
 from ikegw.config.lending import DEFAULT_LENDING, DEFAULT_STORE, Lending, Pool, StoreSettings
 from ikegw.config.problems import Problem
 from ikegw.config.radius import NO_RADIUS, RadiusSettings
+from ikegw.paths import Endpoint
 from ikegw.policy.connections import Connection
 from ikegw.policy.identities import IdentityPattern
 
@@ -84,6 +85,13 @@ class Control:
 
 
 @frozen
+class Web:
+    """The read-only HTTP server; None: there is none."""
+
+    listen: Endpoint | None = None
+
+
+@frozen
 class Directories:
     """Where the credentials are, beside the main file."""
 
@@ -113,6 +121,7 @@ class Config:
     limits: GateLimits = GateLimits()
     logging: Logging = Logging()
     control: Control = Control()
+    web: Web = Web()
     connections: tuple[Connection, ...] = ()
     pools: tuple[Pool, ...] = ()
     shared_keys: tuple[SharedKey, ...] = ()

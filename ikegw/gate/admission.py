@@ -58,6 +58,8 @@ class Admission:
 
     def __init__(self, limits: Limits, random: Callable[[int], bytes], now: float) -> None:
         self.limits = limits
+        self.cookies = 0
+        """How many were asked for."""
         self._cookies = Cookies(random, now, limits.cookie_period)
         self._half_open = HalfOpen()
         self._rates = {
@@ -120,6 +122,7 @@ class Admission:
         spi = octets[:8]
         if cookie and self._cookies.is_right(cookie, nonce, address.packed, spi, now):
             return None
+        self.cookies += 1
         return notify_datagram(octets, _COOKIE, self._cookies.make(nonce, address.packed, spi, now))
 
     def too_new_raw(self, octets: bytes, path: Path, now: float) -> bytes | Drop:
@@ -145,6 +148,7 @@ class Admission:
         cookie = message.notify(NotifyType.COOKIE)
         if cookie and self._cookies.is_right(cookie.data, nonce.octets, address.packed, spi, now):
             return _ADMIT
+        self.cookies += 1
         return Challenge(self._cookies.make(nonce.octets, address.packed, spi, now))
 
     def _cookie_needed(self, address: Address) -> bool:

@@ -6,7 +6,7 @@ from typing import TypeVar
 from attrs import define, field
 
 from ikegw.crypto.protection import IntegrityError
-from ikegw.events import Dropped
+from ikegw.events import Dropped, Retransmitted
 from ikegw.ike.channel import Channel, MalformedInside
 from ikegw.ike.fragmentation import ORDINARY_PACKET, SMALLER_AFTER, Fragmentation, is_fragment
 from ikegw.ike.fragments import KEPT_SECONDS, Collection, Unwanted
@@ -274,11 +274,17 @@ class Conversation(Waiting):
                 self.surroundings.clock,
                 self.surroundings.random,
                 self.connection.retransmit,
-                lambda them: self._send(them, self.path_for_try()),
+                self._send_request,
                 self._unanswered,
                 self._smaller,
             )
         self._retransmission.start(datagrams)
+
+    def _send_request(self, datagrams: Datagrams) -> None:
+        path = self.path_for_try()
+        if self.tries:
+            self.surroundings.publish(Retransmitted(self.name, path, self.tries + 1))
+        self._send(datagrams, path)
 
     @property
     def tries(self) -> int:

@@ -1,5 +1,6 @@
 """The gateway: every IKE SA of ours by its SPI, the way of a datagram to it, and what an operator may ask."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from attrs import define, field
@@ -365,6 +366,10 @@ class Gateway:
     def listing(self) -> list[Row]:
         """The table of SAs, oldest first."""
         return [row_of(sa) for sa in self._by_spi.values()]
+
+    def states(self) -> Counter[str]:
+        """How many IKE SAs are in each state."""
+        return Counter(sa.state for sa in self._by_spi.values())
 
     @property
     def half_open_total(self) -> int:

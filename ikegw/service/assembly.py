@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from attrs import define, frozen
+from prometheus_client import CollectorRegistry
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger, LogLevel
 
@@ -19,6 +20,7 @@ from ikegw.events import Event
 from ikegw.gate.admission import Admission
 from ikegw.gate.limits import Limits
 from ikegw.ike.gateway import Gateway
+from ikegw.metrics.measures import Measures
 from ikegw.net.sockets import IkeSocket
 from ikegw.net.transport import Received, UdpTransport
 from ikegw.paths import Path
@@ -72,6 +74,7 @@ class Assembled:
     counters: Counters
     stories: Stories
     audience: Audience
+    registry: CollectorRegistry
     eap: OwnEap
 
 
@@ -98,6 +101,8 @@ def assemble(
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
     journal = Journal(log, reactor.seconds, *journal_settings(config.logging))
     counters, stories, audience = Counters(), Stories(time.time), Audience()
+    registry = CollectorRegistry()
+    measures = Measures(registry, reactor.seconds)
 
     def publish(event: Event) -> None:
         counters.publish(event)
@@ -105,6 +110,7 @@ def assemble(
         stories.publish(event)
         audience.publish(event)
         accounting.publish(event)
+        measures.publish(event)
 
     radius = RadiusClient(config.radius, connector(reactor), reactor, os.urandom, publish)
     logins = RadiusLogins(radius, station(config))
@@ -139,6 +145,7 @@ def assemble(
         counters,
         stories,
         audience,
+        registry,
         eap,
     )
 

@@ -24,6 +24,7 @@ from ikegw.service.status import status
 from ikegw.service.supervisor import Supervisor
 from ikegw.service.telling import Telling
 from ikegw.service.verbs import verbs
+from ikegw.service.web import WebServer
 
 SHUTDOWN_SECONDS = 5.0
 """For deleting every SA, and again for the data plane: nobody who does not answer may keep us from ending."""
@@ -60,6 +61,7 @@ class GatewayService(Service):
             Telling(assembled.stories, assembled.audience, time.time),
         )
         self._supervisor = Supervisor(reactor, self._status_line)
+        self._web = WebServer(reactor, prepared.config.web, assembled, assembled.registry, self._log)
         self._control = ControlSocket(reactor, prepared.config.control, table, self._log)
 
     def startService(self) -> None:  # noqa: N802 (Twisted's name)
@@ -69,6 +71,7 @@ class GatewayService(Service):
             self._log.info("{line}", line=line)
         self._warn(self.assembled.prepared)
         self._control.start()
+        self._web.start()
         self._handle(signal.SIGHUP, self.reload)
         self._handle(signal.SIGUSR1, self.show)
         self._start().addCallback(self._ready).addErrback(self._cannot_start)
@@ -93,6 +96,7 @@ class GatewayService(Service):
             lambda _: self._limited(assembled.addresses.stop(), "who has which address was not written down")
         )
         gone.addCallback(lambda _: assembled.transport.stop())
+        gone.addCallback(lambda _: self._web.stop())
         return gone.addCallback(lambda _: self._control.stop())
 
     def reload(self) -> Deferred[None]:

@@ -28,6 +28,9 @@ from ikegw.events import (
     IkeRekeyed,
     IkeUp,
     Refused,
+    Retransmitted,
+    ServerAnswered,
+    ServerSilent,
     SessionBegan,
     SessionChanged,
     SessionEnded,
@@ -48,6 +51,9 @@ _LEVELS = {
     IkeBegun: _DEBUG,
     SessionChanged: _DEBUG,
     Refused: _WARN,
+    Retransmitted: _DEBUG,
+    ServerAnswered: _DEBUG,
+    ServerSilent: _DEBUG,
     AaaServerDead: _ERROR,
     AaaServerBack: _WARN,
 }
@@ -182,6 +188,23 @@ def _aaa_server_back(event: AaaServerBack) -> str:
     return f"AAA server {event.server} at {event.endpoint} answers again"
 
 
+def _server_answered(event: ServerAnswered) -> str:
+    return f"{event.kind} server {event.server} answered after {1000 * event.seconds:.1f} ms"
+
+
+def _server_silent(event: ServerSilent) -> str:
+    return f"{event.kind} server {event.server} did not answer a request"
+
+
+def _retransmitted(event: Retransmitted) -> str:
+    return f"{event.sa} sent a request to {event.path.remote} again, the {_ordinal(event.tries)} time"
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number in (11, 12, 13) else ending}"
+
+
 def _dropped(event: Dropped) -> str:
     detail = f" ({event.detail})" if event.detail else ""
     return f"dropped a datagram from {event.path.remote} to {event.path.local}: {event.reason}{detail}"
@@ -206,6 +229,9 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     SessionEnded: _session_ended,
     AaaServerDead: _aaa_server_dead,
     AaaServerBack: _aaa_server_back,
+    ServerAnswered: _server_answered,
+    ServerSilent: _server_silent,
+    Retransmitted: _retransmitted,
     Dropped: _dropped,
 }
 

@@ -19,6 +19,9 @@ from ikegw.events import (
     IkeRekeyed,
     IkeUp,
     Refused,
+    Retransmitted,
+    ServerAnswered,
+    ServerSilent,
     SessionBegan,
     SessionChanged,
     SessionEnded,
@@ -27,12 +30,12 @@ from ikegw.events import (
 
 _SUBJECTS: Final[dict[str, tuple[type, ...]]] = {
     "states": (StateEntered,),
-    "ike": (IkeBegun, IkeUp, IkeDown, IkeRekeyed, IkeMoved, Refused),
+    "ike": (IkeBegun, IkeUp, IkeDown, IkeRekeyed, IkeMoved, Refused, Retransmitted),
     "child": (ChildUp, ChildDown, ChildRekeyed),
     "auth": (AuthFailed,),
     "addresses": (AddressLeased, AddressReleased),
     "sessions": (SessionBegan, SessionChanged, SessionEnded),
-    "aaa": (AaaServerDead, AaaServerBack),
+    "servers": (AaaServerDead, AaaServerBack, ServerAnswered, ServerSilent),
     "gate": (Dropped,),
 }
 _BY_KIND: Final = {kind: subject for subject, kinds in _SUBJECTS.items() for kind in kinds}

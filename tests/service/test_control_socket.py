@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import socket
 import stat
 import threading
+import urllib.request
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -183,3 +185,25 @@ def test_a_group_that_there_is_not_is_told(place: Any, log: Any) -> None:
     gateway.write(GATEWAY + with_socket(gateway) + 'group = "nobody-of-that-name"\n')
     gateway.make().startService()
     assert any("there is no group 'nobody-of-that-name'" in line for line in log.lines)
+
+
+@pytest_twisted.inlineCallbacks
+def test_prometheus_reads_what_is_measured(place: Any, log: Any) -> Story:
+    gateway = place("gateway", "127.0.0.1")
+    gateway.write(GATEWAY + with_socket(gateway) + f'[web]\nlisten = "127.0.0.1:{free_port()}"\n')
+    gateway.make().startService()
+    (line,) = (line for line in log.lines if line.startswith("metrics are at "))
+
+    def read() -> str:
+        with urllib.request.urlopen(line.removeprefix("metrics are at "), timeout=10) as page:  # noqa: S310
+            return str(page.read().decode())
+
+    page = yield deferToThread(read)
+    assert 'ikegw_build_info{version="' in page
+    assert 'ikegw_pool_size{family="4",pool="clients"} 254.0' in page
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])

@@ -25,6 +25,9 @@ from ikegw.events import (
     IkeRekeyed,
     IkeUp,
     Refused,
+    Retransmitted,
+    ServerAnswered,
+    ServerSilent,
     SessionBegan,
     SessionChanged,
     SessionEnded,
@@ -176,6 +179,13 @@ EXAMPLES: list[tuple[Event, LogLevel, str]] = [
         AaaServerBack("one", PATH.local),
         LogLevel.warn,
         "AAA server one at 192.0.2.1:4500 answers again",
+    ),
+    (ServerAnswered("radius", "one", 0.0123), LogLevel.debug, "radius server one answered after 12.3 ms"),
+    (ServerSilent("dhcp", "office"), LogLevel.debug, "dhcp server office did not answer a request"),
+    (
+        Retransmitted(SA, PATH, 3),
+        LogLevel.debug,
+        "home[7] sent a request to 198.51.100.9:61000 again, the 3rd time",
     ),
     (
         Dropped(PATH, "wrong-length", "28 in 30"),

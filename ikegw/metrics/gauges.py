@@ -1,0 +1,111 @@
+"""What stands at the moment when Prometheus asks, taken from its holders then."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from attrs import define, field, frozen
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+DELAY_SECONDS: Final = 1.0
+
+
+@frozen
+class Standing:
+    """Who holds what: `states` counts IKE SAs by state; `pools` are (name, family, size, lent)."""
+
+    states: Callable[[], Mapping[str, int]]
+    half_open: Callable[[], int]
+    cookies: Callable[[], int]
+    datagrams: Callable[[], Mapping[str, int]]
+    pools: Callable[[], Iterable[tuple[str, int, int, int]]]
+
+
+@define(eq=False)
+class Gauges(Collector):
+    """Registers itself in `registry`."""
+
+    registry: CollectorRegistry
+    standing: Standing
+    delay: "ReactorDelay"
+    version: str
+
+    def __attrs_post_init__(self) -> None:
+        self.registry.register(self)
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing is asked before there is somebody to answer."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Everything, now."""
+        standing = self.standing
+        yield _family(GaugeMetricFamily, "ikegw_build_info", "What runs", ["version"], {(self.version,): 1})
+        states = {(state,): count for state, count in standing.states().items()}
+        yield _family(
+            GaugeMetricFamily, "ikegw_ike_sas", "IKE SAs by the state of their machine", ["state"], states
+        )
+        yield GaugeMetricFamily(
+            "ikegw_half_open", "IKE SAs whose peer has not proved itself", standing.half_open()
+        )
+        yield CounterMetricFamily(
+            "ikegw_cookies", "Cookies that peers were asked to return", standing.cookies()
+        )
+        datagrams = {(what,): count for what, count in standing.datagrams().items()}
+        yield _family(CounterMetricFamily, "ikegw_datagrams", "Datagrams of IKE", ["what"], datagrams)
+        pools = list(standing.pools())
+        size = {(name, str(family)): size for name, family, size, _ in pools}
+        lent = {(name, str(family)): lent for name, family, _, lent in pools}
+        yield _family(GaugeMetricFamily, "ikegw_pool_size", "Addresses of a pool", ["pool", "family"], size)
+        yield _family(
+            GaugeMetricFamily, "ikegw_pool_lent", "Addresses that are lent", ["pool", "family"], lent
+        )
+        yield GaugeMetricFamily(
+            "ikegw_reactor_delay_seconds",
+            "How late the reactor was, worst since last asked",
+            self.delay.worst(),
+        )
+
+
+def _family(kind: Any, name: str, text: str, labels: list[str], values: Mapping[Any, int]) -> Metric:
+    family: Metric = kind(name, text, labels=labels)
+    for of, value in values.items():
+        family.add_metric(of, value)  # type: ignore[attr-defined]
+    return family
+
+
+@define(eq=False)
+class ReactorDelay:
+    """How late a call of every second comes: what blocks the reactor is seen here."""
+
+    clock: IReactorTime
+    _call: LoopingCall = field(init=False)
+    _expected: float = field(default=0.0, init=False)
+    _worst: float = field(default=0.0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._call = LoopingCall(self._tick)
+        self._call.clock = self.clock
+
+    def start(self) -> None:
+        """Watch from now on."""
+        self._expected = self.clock.seconds() + DELAY_SECONDS
+        self._call.start(DELAY_SECONDS, now=False)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._call.running:
+            self._call.stop()
+
+    def worst(self) -> float:
+        """The longest delay since this was asked last."""
+        worst, self._worst = self._worst, 0.0
+        return worst
+
+    def _tick(self) -> None:
+        now = self.clock.seconds()
+        self._worst = max(self._worst, now - self._expected)
+        self._expected = now + DELAY_SECONDS
