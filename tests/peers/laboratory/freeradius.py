@@ -1,6 +1,7 @@
 """FreeRADIUS as Debian has it: one process on one address, with the usual ports 1812, 1813, and 2083 for RADIUS over TLS."""
 
 import os
+import signal
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -142,7 +143,8 @@ class FreeRadius:
         self.daemon.wait_for("Ready to process requests", since=since)
 
     def stop(self) -> None:
-        """Stop it with SIGTERM."""
+        """Stop it with SIGTERM, also one that a test has stopped otherwise."""
+        self.daemon.signal(signal.SIGCONT)
         self.daemon.stop()
 
     def kill(self) -> None:

@@ -18,7 +18,6 @@ from laboratory.settings import Tree, as_toml, merged
 
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 _READY = r"\] ready: "
-_LABORATORY: Tree = {"control": {"socket": ""}}
 
 
 @define
@@ -59,12 +58,20 @@ class Ikegw:
         secrets.touch(mode=0o600)
         secrets.write_text(as_toml({"secrets": settings.get("secrets", {})}))
         public = {name: tree for name, tree in settings.items() if name != "secrets"}
-        own: Tree = {"store": {"path": str(self.directory / "addresses.db")}}
-        self.configuration.write_text(as_toml(merged(merged(_LABORATORY, own), _at_once(public))))
+        self.configuration.write_text(as_toml(merged(self._ours, _at_once(public))))
         if self.daemon.running:
             self.daemon.signal(signal.SIGHUP)
         else:
             self.start()
+
+    @property
+    def _ours(self) -> Tree:
+        """What the laboratory itself says of it: nothing outside of its directory."""
+        return {
+            "control": {"socket": ""},
+            "accounting": {"directory": str(self.directory)},
+            "store": {"path": str(self.directory / "addresses.db")},
+        }
 
     def start(self) -> None:
         """Start it with the configuration that stands there, and wait until it is ready."""
@@ -80,7 +87,7 @@ class Ikegw:
         since = self.daemon.mark()
         self.daemon.signal(signal.SIGUSR1)
         pools = len(re.findall(r"^addrs = ", self.configuration.read_text(), re.MULTILINE))
-        self.daemon.wait_for(r"datagrams: .*\n" + r".*pool .*\n" * pools, since=since)
+        self.daemon.wait_for(r"datagrams: .*\n(?:.*\n)*?" + r".*pool .*\n" * pools, since=since)
         return self.daemon.text(since)
 
     def is_empty(self) -> bool:

@@ -34,9 +34,11 @@ class Laboratory:
     def __attrs_post_init__(self) -> None:
         sweep()
 
-    def strongswan(self, name: str, place: Namespace, charon: Tree | None = None) -> StrongSwan:
-        """A strongSwan, started; `charon` are more settings of strongswan.conf."""
-        peer = StrongSwan(name, place, self.directory / name, charon or {})
+    def strongswan(
+        self, name: str, place: Namespace, charon: Tree | None = None, *, eap: bool = False
+    ) -> StrongSwan:
+        """A strongSwan, started; `charon` are more settings of strongswan.conf, `eap` loads its EAP methods."""
+        peer = StrongSwan(name, place, self.directory / name, charon or {}, eap)
         self.daemons.append(peer)
         peer.start()
         return peer
@@ -48,11 +50,16 @@ class Laboratory:
         return gateway
 
     def freeradius(
-        self, name: str, place: Namespace | None = None, address: str = "127.0.0.1", users: str = USERS
+        self,
+        name: str,
+        place: Namespace | None = None,
+        address: str = "127.0.0.1",
+        users: str = USERS,
+        eap: str = "mschapv2",
     ) -> FreeRadius:
         """A FreeRADIUS, started; without a place on an address of its own of this host's loopback."""
         there = address if place else loopback_address()
-        server = FreeRadius(name, self.directory / name, there, place, users)
+        server = FreeRadius(name, self.directory / name, there, place, users, eap=eap)
         self.daemons.append(server)
         server.start()
         return server

@@ -26,6 +26,7 @@ _CHARON_PLUGINS = (
     "random nonce openssl pem pkcs1 pkcs8 x509 revocation constraints pubkey aes sha1 sha2 hmac kdf gcm ctr ccm"
     " chapoly curve25519 kernel-libipsec kernel-netlink socket-default vici updown resolve"
 )
+_EAP_PLUGINS = " gcrypt md5 eap-identity eap-md5 eap-mschapv2 eap-gtc eap-tls eap-ttls"
 _CREDENTIALS = (
     "x509", "x509ca", "x509ocsp", "x509aa", "x509ac", "x509crl", "pubkey", "private", "rsa", "ecdsa", "bliss", "pkcs8",
     "pkcs12",
@@ -42,6 +43,8 @@ class StrongSwan:
     directory: Path
     charon: Tree = field(factory=dict)
     """Further settings of strongswan.conf's section `charon`."""
+    eap: bool = False
+    """Load its EAP methods too."""
     daemon: Daemon = field(init=False)
 
     @daemon.default
@@ -71,7 +74,7 @@ class StrongSwan:
             (self.directory / kind).mkdir(parents=True, exist_ok=True)
         settings: Tree = {
             "charon": {
-                "load": _CHARON_PLUGINS,
+                "load": _CHARON_PLUGINS + (_EAP_PLUGINS if self.eap else ""),
                 "install_virtual_ip": True,
                 "retransmit_timeout": "1.0",
                 "retransmit_tries": 3,
@@ -152,8 +155,8 @@ def _dialect(settings: Tree) -> Tree:
     """What swanctl writes otherwise than ikegw: IKEv2 is asked for, and the owners of a secret are `id-1`, `id-2`…"""
     connections: Tree = {name: {"version": 2, **tree} for name, tree in _tables(settings, "connections")}
     secrets: Tree = {
-        f"ike-{name}": {"secret": key["secret"], **{f"id-{n}": owner for n, owner in enumerate(key["id"])}}
-        for _, keys in _tables(settings, "secrets")
+        f"{kind}-{name}": {"secret": key["secret"], **{f"id-{n}": owner for n, owner in enumerate(key["id"])}}
+        for kind, keys in _tables(settings, "secrets")
         for name, key in keys.items()
     }
     return {**settings, "connections": connections, "secrets": secrets}
