@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ikegw.config.accounting import AccountingSettings
+from ikegw.config.dhcp import InformSettings
 from ikegw.config.dhcp_building import build_dhcp
 from ikegw.config.eap_building import build_eap
 from ikegw.config.lending_building import build_lending, build_pool, build_store
@@ -57,6 +58,7 @@ def build(root: Section, path: Path, directories: Directories, warnings: Iterabl
         build_eap(root.tables["eap"], root.tables["secrets"].named["eap"]),
         _accounting_settings(root.tables["accounting"]),
         tuple(map(build_dhcp, root.named["dhcp"].values())),
+        InformSettings(root.tables["inform"]["address"]),
         build_lending(root.tables["addresses"]),
         build_store(root.tables["store"], root.tables["secrets"].tables["store"]),
         tuple(sorted(warnings)),

@@ -30,6 +30,13 @@ class LeasePer(Enum):
 
 
 @frozen
+class InformSettings:
+    """`address` is ours inside the tunnels, as which we answer DHCPINFORM; None: it is not answered."""
+
+    address: IPv4Address | None = None
+
+
+@frozen
 class DhcpServers:
     """One `[dhcp.NAME]`. `tries` and `renewal_tries` are how often a message is sent, after ever doubled `timeout_seconds`.
 

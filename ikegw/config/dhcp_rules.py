@@ -41,7 +41,12 @@ def _servers(table: Section) -> Found:
 
 def names_of(tables: dict[str, Section]) -> tuple[str, ...]:
     """How connections may call them."""
-    return (*(f"{ALONE}:{name}" for name in tables), *((ALONE,) if len(tables) == 1 else ()))
+    return tuple(called for name in tables for called in names_of_one(name, len(tables)))
+
+
+def names_of_one(name: str, tables: int) -> tuple[str, ...]:
+    """How connections may call one of so many tables."""
+    return (f"{ALONE}:{name}", ALONE) if tables == 1 else (f"{ALONE}:{name}",)
 
 
 def table_of(name: str, tables: dict[str, Section]) -> Section | None:

@@ -44,7 +44,9 @@ def check_pools_of(connection: Section, providers: Collection[str], incomplete: 
         if name in providers or name == RADIUS:
             continue
         known = f"known are {', '.join(sorted(providers))}" if providers else "there are no pools at all"
-        text = f"there is no pool {name!r}; {known}; write [pools.{name}] with addrs"
+        kind, _, rest = name.partition(":")
+        table = f"[dhcp.{rest or 'NAME'}] with servers" if kind == DHCP else f"[pools.{name}] with addrs"
+        text = f"there is no pool {name!r}; {known}; write {table}"
         yield _problem(connection, "pools", text, place)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from ikegw.config.shape import Table
 from ikegw.config.tables.accounting import ACCOUNTING
 from ikegw.config.tables.connections import CONNECTION
-from ikegw.config.tables.dhcp import DHCP
+from ikegw.config.tables.dhcp import DHCP, INFORM
 from ikegw.config.tables.eap import EAP
 from ikegw.config.tables.gateway import CONTROL, DATA_PLANE, LIMITS, LISTEN, LOG
 from ikegw.config.tables.pools import ADDRESSES, POOL, STORE
@@ -33,6 +33,7 @@ SCHEMA: Final = Table(
         ADDRESSES,
         STORE,
         DHCP,
+        INFORM,
         RADIUS,
         ACCOUNTING,
         SECRETS,

@@ -7,7 +7,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from ikegw.config.accounting import AccountingSettings
-from ikegw.config.dhcp import DhcpServers
+from ikegw.config.dhcp import DhcpServers, InformSettings
 from ikegw.config.eap import EapSettings
 from ikegw.config.lending import DEFAULT_LENDING, DEFAULT_STORE, Lending, Pool, StoreSettings
 from ikegw.config.problems import Problem
@@ -129,6 +129,7 @@ class Config:
     eap: EapSettings = field(factory=EapSettings)
     accounting: AccountingSettings = field(factory=AccountingSettings)
     dhcp: tuple[DhcpServers, ...] = ()
+    inform: InformSettings = field(factory=InformSettings)
     lending: Lending = DEFAULT_LENDING
     store: StoreSettings = DEFAULT_STORE
     warnings: tuple[Problem, ...] = field(default=(), eq=False)

@@ -78,6 +78,7 @@ class MemoryPlane:
 
     def __init__(self, clock: IReactorTime, random: Random, worker: int = 0) -> None:
         self.description = "memory: a model that carries no packets"
+        self.device = ""
         self.refusing: str | None = None
         self.spis = SpiSpace(random, worker)
         self._clock = clock

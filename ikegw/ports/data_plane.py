@@ -117,6 +117,8 @@ class DataPlane(Protocol):
 
     description: str
     """What it is and why it was chosen, in one line for the operator."""
+    device: str
+    """The network device that its packets come out of and go into, once it has started; empty: there is none."""
 
     def start(self, listener: Callable[[DataPlaneEvent], None]) -> Deferred[None]:
         """Make it ready; from now on `listener` hears its events."""

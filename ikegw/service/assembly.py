@@ -122,7 +122,7 @@ def assemble(
         os.urandom,
         transport,
         plane.plane,
-        addresses.chain,
+        addresses.addresses,
         authenticator,
         Logins(local=eap.authenticator, radius=logins),
         eap.supplicants,

@@ -154,6 +154,7 @@ class GatewayService(Service):
         if not self.running:
             return
         assembled = self.assembled
+        assembled.addresses.hear(assembled.plane.plane.device)
         self._log.info("ready: {description}", description=assembled.plane.plane.description)
         assembled.transport.start(
             self._reactor, assembled.gateway.datagram_received, read_nat_t=not assembled.plane.reads_nat_t

@@ -1,7 +1,7 @@
 """Who lends addresses to clients: made of a configuration, started, changed by a reload, and stopped."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import summarize_address_range
 from pathlib import Path
 from typing import Any, cast
@@ -9,6 +9,7 @@ from typing import Any, cast
 from attrs import define, field
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
 
 from ikegw.addresses.chain import Chain
 from ikegw.addresses.pool import Pool, Reservation
@@ -16,40 +17,84 @@ from ikegw.addresses.pools import PoolAddresses, PoolUse
 from ikegw.addresses.space import Network, Range
 from ikegw.addresses.sqlite import SqliteJournal
 from ikegw.config import Config
+from ikegw.config.dhcp_rules import names_of_one
 from ikegw.config.lending import Pool as PoolSettings
 from ikegw.config.lending import Store
+from ikegw.dhcp.inform import Inform
+from ikegw.dhcp.providers import DhcpProviders
+from ikegw.dhcp.told import ToldAddresses
 from ikegw.paths import Address
+from ikegw.policy.selectors import networks_of
 from ikegw.ports import Addresses
+from ikegw.wire.selectors import TrafficSelector
+
+_LOG = Logger(namespace="ikegw")
 
 
 @define(eq=False)
 class Lenders:
-    """Every provider of this gateway. `others` are those that connections call by another name than a pool's."""
+    """Every provider of this gateway. `others` are those that connections call by another name than a pool's.
 
+    The gateway leases from `addresses`, which is the chain, and remembers what clients were told.
+    """
+
+    config: Config
     chain: Chain
     pools: PoolAddresses
-    others: dict[str, Addresses] = field(factory=dict)
+    others: dict[str, Addresses]
+    dhcp: DhcpProviders
+    addresses: ToldAddresses
+    inform: Inform = field(init=False)
 
     @classmethod
     def make(cls, reactor: Any, config: Config, pools: tuple[Pool, ...]) -> "Lenders":
         """Nothing is opened yet."""
         own = PoolAddresses(pools, reactor.seconds, SqliteJournal(config.store.path, deferToThread))
         others: dict[str, Addresses] = {}
-        return cls(Chain(reactor, config.lending.provider_seconds, (own,), others), own, others)
+        chain = Chain(reactor, config.lending.provider_seconds, (own,), others)
+        made = cls(config, chain, own, others, DhcpProviders(reactor, os.urandom), ToldAddresses(chain))
+        made.inform = Inform(reactor, made.addresses.told, made.networks)
+        return made
 
     def start(self) -> Deferred[None]:
         """Remember who had which address; OSError, if that cannot be read, says what to do."""
+        self._ask_dhcp()
         return self.pools.start()
 
+    def hear(self, device: str) -> None:
+        """Answer DHCPINFORM that comes out of the tunnels, by this device, if that is wanted."""
+        self.inform.hear(self.config.inform.address, device)
+
     def stop(self) -> Deferred[None]:
-        """Write down what is left to write."""
+        """Write down what is left to write, and close what is open."""
+        self.inform.stop()
+        self.dhcp.stop()
         return self.pools.stop()
 
     def reload(self, config: Config, pools: tuple[Pool, ...]) -> Deferred[None]:
         """Lend as this configuration has it, from now on."""
+        self.config = config
         self.chain.seconds = config.lending.provider_seconds
+        self._ask_dhcp()
         self.pools.reload(pools)
         return self.pools.start()
+
+    def _ask_dhcp(self) -> None:
+        for problem in self.dhcp.reload(self.config.dhcp):
+            _LOG.error("{problem}; it is tried again when an address is asked for", problem=problem)
+        self.others.clear()
+        for each in self.config.dhcp:
+            provider = self.dhcp.provider(each.name)
+            if provider is not None:
+                self.others.update(dict.fromkeys(names_of_one(each.name, len(self.config.dhcp)), provider))
+
+    def networks(self, connection: str) -> Iterator[Network]:
+        """What the tunnels of a connection lead to."""
+        found = self.config.connection(connection)
+        for child in found.children if found is not None else ():
+            for selector in child.local_selectors:
+                if isinstance(selector, TrafficSelector):
+                    yield from networks_of(selector)
 
     def usage(self) -> tuple[PoolUse, ...]:
         """Sizes and counts of every pool and family that has addresses."""

@@ -22,10 +22,12 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     other_files = _files(prepared.credentials) != _files(assembled.prepared.credentials)
     assembled.authenticator.credentials = prepared.credentials
     assembled.eap.reload(prepared)
-    if found.pools or "lending" in found.applied:
+    assembled.addresses.config = new
+    if found.pools or {"lending", "dhcp"}.intersection(found.applied):
         assembled.addresses.reload(new, prepared.pools).addErrback(
             lambda failure: _LOG.error("{why}", why=str(failure.value))
         )
+    assembled.addresses.hear(assembled.plane.plane.device)
     if "limits" in found.applied:
         assembled.admission.limits = gate_limits(new.limits)
     if "logging" in found.applied:

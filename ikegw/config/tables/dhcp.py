@@ -7,6 +7,21 @@ from ikegw.config.dhcp import LeasePer, Naming, Strategy
 from ikegw.config.kinds import integer, listed, one_of
 from ikegw.config.shape import Key, Table
 
+INFORM: Final = Table(
+    "inform",
+    "Windows takes routes, DNS servers and domains from DHCP inside its tunnel, not from IKE: it asks by DHCPINFORM, to the "
+    'broadcast address. For that to come through, a child\'s `local_ts` must have it: `["10.1.0.0/16", "255.255.255.255/32"]`.',
+    (
+        Key(
+            "address",
+            kinds.ADDRESS4,
+            None,
+            "Our address, one within `local_ts`, from which DHCPINFORM is answered: with the networks that the client was told, "
+            "else those of `local_ts`, with its DNS servers and domains. Without it, nothing is answered.",
+        ),
+    ),
+)
+
 DHCP: Final = Table(
     "dhcp",
     "DHCP servers that lend addresses to clients. A connection names them in its `pools` as `dhcp:NAME`, or as `dhcp` if there "

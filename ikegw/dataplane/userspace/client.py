@@ -60,6 +60,7 @@ class UserspacePlane:
         lost: Callable[[str], None] | None = None,
     ) -> None:
         self.description = f"userspace: ESP over the TUN device {tun_name}, in a process of its own"
+        self.device = ""
         self._reactor, self._sockets, self._ike_received = reactor, tuple(nat_t_sockets), ike_received
         self._tun_name, self._mtu, self._lost = tun_name, mtu, lost
         self._spis = SpiSpace(random, worker)
@@ -226,6 +227,7 @@ class UserspacePlane:
     def _ready(self, said: Json) -> None:
         notes = "".join(f"; {note}" for note in said["notes"])
         self.description = f"userspace: ESP over the TUN device {said['tun']}, in a process of its own{notes}"
+        self.device = str(said["tun"])
 
     def _not_ready(self, failure: Failure) -> Deferred[None]:
         """The process is of no use: let it end first, then say why."""

@@ -85,6 +85,7 @@ class XfrmPlane:
         note: str = "",
     ) -> None:
         self.description = "kernel: ESP by Linux, through netlink"
+        self.device = ""
         self._reactor, self._device, self._mtu, self._note = reactor, device, mtu, note
         self._ike_sockets = [each for _, each in ike_sockets]
         self._nat_t_sockets = [each for _, each in nat_t_sockets]
@@ -117,6 +118,7 @@ class XfrmPlane:
         def ready(_: object) -> None:
             notes = "".join(f"; {note}" for note in (*foundation.notes, self._note) if note)
             self.description = f"kernel: ESP by Linux, led into by the device {foundation.device.name}{notes}"
+            self.device = foundation.device.name
 
         return foundation.clean().addCallback(ready)
 
