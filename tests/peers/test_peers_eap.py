@@ -1,4 +1,4 @@
-"""EAP packet by packet with what we did not write: eapol_test logs in at our authenticator."""
+"""EAP with what we did not write: eapol_test logs in at our authenticator, and our peer at FreeRADIUS, by every method."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -6,21 +6,33 @@ from datetime import UTC, datetime
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
+import pytest_twisted
+from attrs import frozen
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from laboratory.eapol import Eapol, Outcome
+from laboratory.freeradius import MACHINE, SERVER_NAME, RadiusPki
+from laboratory.radius_logins import RadiusGateway, settings_for
+from laboratory.room import Laboratory
+from OpenSSL import SSL
 from twisted.internet.task import Clock
 
+from ikegw.eap import tls_contexts
 from ikegw.eap.credentials import OwnCertificate, Passwords
+from ikegw.eap.peer import tls_peer
+from ikegw.eap.peer.login import Login
+from ikegw.eap.peer.supplicants import EapSupplicants
 from ikegw.eap.server.authenticator import EmbeddedAuthenticator
 from ikegw.eap.server.settings import Settings
 from ikegw.paths import Endpoint
 from ikegw.paths import Path as NetworkPath
-from ikegw.policy.connections import EapMethod
+from ikegw.policy.connections import AuthKind, EapMethod, LocalAuth
 from ikegw.policy.identities import parse_identity
-from ikegw.ports import AaaAnswer, AaaDialogue, Accept, Caller, Challenge, Reject
+from ikegw.ports import AaaAnswer, AaaDialogue, Accept, Caller, Challenge, Keyed, Reject
 from ikegw.testing.pki import Authority, Party, Period
 from ikegw.wire.eap import EapPacket
 from ikegw.wire.registry import EapCode, EapType
@@ -142,3 +154,118 @@ def test_eapol_test_declines_until_a_method_is_its_own(eapol: Start) -> None:
     answer, outcome = log_in(peer, dialogue(EapMethod.MSCHAPV2, EapMethod.MD5, EapMethod.GTC))
     assert isinstance(answer, Accept)
     assert outcome.success
+
+
+# ---------------------------------------------------------------- our peer at FreeRADIUS
+
+
+@frozen(eq=False)
+class Files:
+    """The machine's certificate, and whom it trusts."""
+
+    trusted: Authority
+
+    def own(self, files: tuple[str, ...]) -> OwnCertificate | None:
+        machine = RadiusPki.make().machine
+        return OwnCertificate(machine.certificate, machine.key)
+
+    def authorities(self, files: tuple[str, ...]) -> tuple[x509.Certificate, ...]:
+        return (self.trusted.certificate,)
+
+
+def our_peer(
+    method: EapMethod,
+    name: str = "carol",
+    said: str = "carolpw",
+    server: str = SERVER_NAME,
+    trusted: Authority | None = None,
+) -> Login:
+    files = Files(RadiusPki.make().authority if trusted is None else trusted)
+    supplicants = EapSupplicants(os.urandom, Passwords({name: said.encode()}), files)
+    local = LocalAuth(AuthKind.EAP, eap_identity=name, eap_methods=(method,), aaa_identity=server)
+    return supplicants.begin(local, parse_identity("gw.example.org"), authentic=True)
+
+
+@pytest.fixture
+def radius(laboratory: Laboratory) -> Iterator[RadiusGateway]:
+    """A gateway that asks a FreeRADIUS which proposes MSCHAPv2 first."""
+    gateway = RadiusGateway.of(settings_for([laboratory.freeradius("one")]))
+    yield gateway
+    gateway.close()
+
+
+@pytest.fixture(params=["1.2", "1.3"])
+def tls_version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The newest that our peer offers; the server would speak both."""
+    version: str = request.param
+    if version == "1.2":
+        made = tls_contexts.make_context
+
+        def make(*arguments: Any) -> SSL.Context:
+            context = made(*arguments)
+            context.set_max_proto_version(SSL.TLS1_2_VERSION)
+            return context
+
+        monkeypatch.setattr(tls_peer, "make_context", make)
+    return version
+
+
+async def through(gateway: RadiusGateway, peer: Login, name: str) -> AaaAnswer:
+    dialogue, request = gateway.begin(name), IDENTITY_REQUEST
+    while True:
+        answer: AaaAnswer = await dialogue.respond(await peer.respond(request))
+        if not isinstance(answer, Challenge):
+            return answer
+        request = answer.eap
+
+
+@pytest.mark.parametrize("method", [EapMethod.MSCHAPV2, EapMethod.MD5, EapMethod.GTC])
+@pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
+async def test_our_peer_logs_in_with_a_password(radius: RadiusGateway, method: EapMethod) -> None:
+    peer = our_peer(method)
+    answer = await through(radius, peer, "carol")
+    assert isinstance(answer, Accept), answer
+    assert peer.complete() == Keyed(method.value, answer.msk, method is EapMethod.MSCHAPV2)
+    wrong = our_peer(method, said="wrong")
+    assert isinstance(await through(radius, wrong, "carol"), Reject)
+    if method is EapMethod.MSCHAPV2:
+        assert wrong.complete() is None
+        assert "E=691" in wrong.complaint
+
+
+@pytest.mark.parametrize("method", [EapMethod.TLS, EapMethod.TTLS_PAP, EapMethod.TTLS_MSCHAPV2])
+@pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
+async def test_our_peer_logs_in_within_TLS(
+    radius: RadiusGateway, method: EapMethod, tls_version: str
+) -> None:
+    name = MACHINE if method is EapMethod.TLS else "carol"
+    peer = our_peer(method, name)
+    answer = await through(radius, peer, name)
+    assert isinstance(answer, Accept), answer
+    assert answer.msk is not None
+    assert peer.complete() == Keyed(method.value, answer.msk, True)
+
+
+@pytest.mark.parametrize("method", [EapMethod.TTLS_PAP, EapMethod.TTLS_MSCHAPV2])
+@pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
+async def test_a_wrong_password_within_TLS(
+    radius: RadiusGateway, method: EapMethod, tls_version: str
+) -> None:
+    peer = our_peer(method, said="wrong")
+    assert isinstance(await through(radius, peer, "carol"), Reject)
+    assert method is EapMethod.TTLS_PAP or peer.complete() is None
+
+
+@pytest.mark.parametrize("method", [EapMethod.TLS, EapMethod.TTLS_PAP])
+@pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
+async def test_a_server_that_is_not_the_one_meant_hears_no_password(
+    radius: RadiusGateway, method: EapMethod, tls_version: str
+) -> None:
+    name = MACHINE if method is EapMethod.TLS else "carol"
+    for peer, words in (
+        (our_peer(method, name, server="other.example"), "not that of 'other.example'"),
+        (our_peer(method, name, trusted=authority()), "not among the authorities"),
+    ):
+        assert isinstance(await through(radius, peer, name), Reject)
+        assert peer.complete() is None
+        assert words in peer.complaint
