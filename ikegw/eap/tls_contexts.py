@@ -14,15 +14,13 @@ _OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TI
 _NO_AUTO_CHAIN: Final = 0x8
 """SSL_MODE_NO_AUTO_CHAIN: send the certificates that we were given, and no others, least of all a root."""
 _DEPTH: Final = 9
+_NOT_KNOWN: Final = "leads to none of the authorities that count here"
 _WORDS: Final = {
-    2: "was issued by nobody known",
+    2: _NOT_KNOWN,
     7: "bears a signature that its issuer did not make",
     9: "is not valid yet",
     10: "has expired",
-    18: "is self-signed, and not among the authorities",
-    19: "comes with a root that is not among the authorities",
-    20: "was issued by none of the authorities",
-    21: "was issued by none of the authorities",
+    **dict.fromkeys((18, 19, 20, 21), _NOT_KNOWN),
     24: "was issued by a certificate that is no authority",
     26: "is not for this purpose (extendedKeyUsage)",
     79: "was issued by a certificate that is no authority",
