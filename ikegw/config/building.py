@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ikegw.config.accounting import AccountingSettings
+from ikegw.config.coa_rules import build_coa
 from ikegw.config.dhcp import InformSettings
 from ikegw.config.dhcp_building import build_dhcp
 from ikegw.config.eap_building import build_eap
@@ -61,6 +62,7 @@ def build(root: Section, path: Path, directories: Directories, warnings: Iterabl
         InformSettings(root.tables["inform"]["address"]),
         build_lending(root.tables["addresses"]),
         build_store(root.tables["store"], root.tables["secrets"].tables["store"]),
+        build_coa(root.tables["coa"], root.tables["secrets"].named["coa"]),
         tuple(sorted(warnings)),
     )
 

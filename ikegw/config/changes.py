@@ -49,7 +49,17 @@ def changes(old: Config, new: Config) -> Changes:
         _order(old, new) != _order(new, old),
         tuple(
             name
-            for name in ("limits", "logging", "radius", "eap", "accounting", "dhcp", "inform", "lending")
+            for name in (
+                "limits",
+                "logging",
+                "radius",
+                "eap",
+                "accounting",
+                "coa",
+                "dhcp",
+                "inform",
+                "lending",
+            )
             if getattr(old, name) != getattr(new, name)
         ),
         tuple(

@@ -6,6 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
+from ikegw.config.coa_rules import check_coa
 from ikegw.config.dhcp_rules import check_dhcp, check_dhcp_of, names_of
 from ikegw.config.eap_rules import check_eap
 from ikegw.config.lending_rules import check_pools, check_pools_of, check_store
@@ -41,6 +42,7 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     radius, radius_secrets = root.tables["radius"], root.tables["secrets"].named["radius"]
     yield from check_radius(radius, radius_secrets, directories, incomplete)
     yield from check_dhcp(root.named["dhcp"])
+    yield from check_coa(root.tables["coa"], root.tables["secrets"].named["coa"], incomplete)
     yield from check_eap(root, directories, incomplete)
     for connection in root.named["connections"].values():
         yield from check_realms_of(connection, radius, incomplete)

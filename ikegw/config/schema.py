@@ -7,6 +7,7 @@ from typing import Final
 
 from ikegw.config.shape import Table
 from ikegw.config.tables.accounting import ACCOUNTING
+from ikegw.config.tables.coa import COA
 from ikegw.config.tables.connections import CONNECTION
 from ikegw.config.tables.dhcp import DHCP, INFORM
 from ikegw.config.tables.eap import EAP
@@ -36,6 +37,7 @@ SCHEMA: Final = Table(
         INFORM,
         RADIUS,
         ACCOUNTING,
+        COA,
         SECRETS,
     ),
 )

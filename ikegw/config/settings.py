@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from ikegw.config.accounting import AccountingSettings
+from ikegw.config.coa import CoaSettings
 from ikegw.config.dhcp import DhcpServers, InformSettings
 from ikegw.config.eap import EapSettings
 from ikegw.config.lending import DEFAULT_LENDING, DEFAULT_STORE, Lending, Pool, StoreSettings
@@ -132,6 +133,7 @@ class Config:
     inform: InformSettings = field(factory=InformSettings)
     lending: Lending = DEFAULT_LENDING
     store: StoreSettings = DEFAULT_STORE
+    coa: CoaSettings = field(factory=CoaSettings)
     warnings: tuple[Problem, ...] = field(default=(), eq=False)
 
     def connection(self, name: str) -> Connection | None:

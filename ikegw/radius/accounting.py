@@ -132,6 +132,14 @@ class Accounting:
         for sender in self._senders.values():
             sender.wake()
 
+    def status(self) -> list[str]:
+        """A line for each realm."""
+        return [
+            f"of realm {sender.realm}: {sender.acknowledged} records acknowledged, {sender.waiting} wait"
+            f"{' and more on disk' if sender.more_on_disk else ''}, {sender.dropped} dropped"
+            for sender in self._senders.values()
+        ]
+
     def stop(self) -> Deferred[None]:
         """Tell each realm that we are off, send what can be sent in short time, and close the queue."""
         for attended in self._attended.values():

@@ -139,8 +139,13 @@ class Sender:
 
     @property
     def waiting(self) -> int:
-        """How many wait in memory or are in flight; there may be more on disk."""
+        """How many wait in memory or are in flight."""
         return len(self._pending) + len(self._in_flight)
+
+    @property
+    def more_on_disk(self) -> bool:
+        """Do more wait than memory is to hold?"""
+        return self._more
 
     def _pump(self) -> None:
         if self._resting is None and not self._pumping and not self._stopped:

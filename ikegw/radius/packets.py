@@ -198,10 +198,10 @@ def open_reply(sent: Sealed, octets: bytes, *, demand_signature: bool) -> Reply:
     if demand_signature and grants and not packet.message_authenticator:
         raise Dropped(Why.UNSIGNED)
     packet.request_authenticator = request.authenticator  # without it, keys would be decrypted to rubbish
-    return Reply(Code(packet.code), _values(packet))
+    return Reply(Code(packet.code), values_of(packet))
 
 
-def _values(packet: Packet) -> dict[str, tuple[Value, ...]]:
+def values_of(packet: Packet) -> dict[str, tuple[Value, ...]]:
     """Every attribute of the dictionary; BadReply names one whose length does not fit its type."""
     found: dict[str, tuple[Value, ...]] = {}
     names = packet.keys()  # iterating over the packet itself would give codes

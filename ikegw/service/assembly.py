@@ -29,6 +29,8 @@ from ikegw.radius.accounting import Accounting
 from ikegw.radius.accounting_asking import asking
 from ikegw.radius.client import RadiusClient
 from ikegw.radius.connecting import connector
+from ikegw.radius.dynamic import DynamicAuthorization
+from ikegw.radius.dynamic_listener import DynamicListener
 from ikegw.radius.login import RadiusLogins
 from ikegw.radius.station import Station
 from ikegw.service.audience import Audience
@@ -70,6 +72,7 @@ class Assembled:
     radius: RadiusClient
     logins: RadiusLogins
     accounting: Accounting
+    coa: DynamicListener
     journal: Journal
     counters: Counters
     stories: Stories
@@ -130,6 +133,13 @@ def assemble(
         config.connections,
         publish,
     )
+    coa = DynamicListener(
+        config.coa,
+        DynamicAuthorization(gateway, station(config), transport.addresses),
+        reactor,
+        time.time,
+        publish,
+    )
     return Assembled(
         prepared,
         transport,
@@ -141,6 +151,7 @@ def assemble(
         radius,
         logins,
         accounting,
+        coa,
         journal,
         counters,
         stories,

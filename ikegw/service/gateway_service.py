@@ -84,6 +84,7 @@ class GatewayService(Service):
             signal.signal(number, handler)
         self._old_handlers.clear()
         assembled = self.assembled
+        assembled.coa.stop()
         gone = self._limited(assembled.gateway.shutdown(), "not every SA could be deleted in order")
         gone.addCallback(
             lambda _: self._limited(assembled.accounting.stop(), "accounting did not stop in order")
@@ -155,6 +156,7 @@ class GatewayService(Service):
             return
         assembled = self.assembled
         assembled.addresses.hear(assembled.plane.plane.device)
+        assembled.coa.start()
         self._log.info("ready: {description}", description=assembled.plane.plane.description)
         assembled.transport.start(
             self._reactor, assembled.gateway.datagram_received, read_nat_t=not assembled.plane.reads_nat_t

@@ -6,6 +6,7 @@ from twisted.logger import Logger
 
 from ikegw.auth.credentials import Credentials
 from ikegw.config import Changes, changes
+from ikegw.radius.dynamic_listener import CannotHear
 from ikegw.service.assembly import Assembled, accounting_realms, gate_limits, journal_settings, station
 from ikegw.service.preparation import Prepared
 
@@ -34,12 +35,22 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
         assembled.journal.configure(*journal_settings(new.logging))
     if "radius" in found.applied:
         assembled.radius.reload(new.radius)
-        assembled.logins.station = assembled.accounting.station = station(new)
+        ours = station(new)
+        assembled.logins.station = assembled.accounting.station = assembled.coa.authorization.station = ours
     if found.connections or found.reordered:
         assembled.gateway.reload(new.connections)
     assembled.accounting.configure(new.accounting, accounting_realms(new))
     assembled.prepared = prepared
-    return tuple(_told(found, other_files)) or ("reloaded: nothing changed",)
+    lines = [*_told(found, other_files), *_hear_others(assembled, found)]
+    return tuple(lines) or ("reloaded: nothing changed",)
+
+
+def _hear_others(assembled: Assembled, found: Changes) -> Iterator[str]:
+    if "coa" in found.applied:
+        try:
+            assembled.coa.configure(assembled.prepared.config.coa)
+        except CannotHear as error:
+            yield f"not reloaded: {error}"
 
 
 def _files(credentials: Credentials) -> tuple[object, ...]:

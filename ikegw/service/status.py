@@ -55,6 +55,10 @@ def _counts(assembled: Assembled) -> Iterator[str]:
     yield f"datagrams: {_listed(assembled.transport.counts)}"
     for server in assembled.radius.associations():
         yield f"RADIUS {server.service.value} at {server} {server.standing.lower()}: {_listed(server.counts)}"
+    for line in assembled.accounting.status():
+        yield f"accounting {line}"
+    if assembled.coa.counts:
+        yield f"CoA: {_listed(assembled.coa.counts)}"
     for use in assembled.addresses.usage():
         yield f"pool {use.pool}: {use.lent} of {use.size} IPv{use.family} addresses lent"
 

@@ -5,6 +5,7 @@ from typing import Final
 from ikegw.config import kinds
 from ikegw.config.kinds import listed
 from ikegw.config.shape import Key, Table
+from ikegw.config.tables.coa import COA_SECRET
 from ikegw.config.tables.eap import EAP_SECRET
 from ikegw.config.tables.pools import STORE_SECRET
 from ikegw.config.tables.radius import RADIUS_SECRET
@@ -31,5 +32,8 @@ SHARED_KEY: Final = Table(
 )
 
 SECRETS: Final = Table(
-    "secrets", "What nobody else may know.", (), (SHARED_KEY, RADIUS_SECRET, EAP_SECRET, STORE_SECRET)
+    "secrets",
+    "What nobody else may know.",
+    (),
+    (SHARED_KEY, RADIUS_SECRET, COA_SECRET, EAP_SECRET, STORE_SECRET),
 )
