@@ -94,6 +94,7 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
         remote_port=section["remote_port"],
         remote_nat_t_port=section["remote_nat_t_port"],
         pools=tuple(section["pools"]),
+        domains=tuple(section["domains"]),
         aaa=section["aaa"] or "",
         accounting=_accounting(section),
         virtual=tuple(section["vips"]),

@@ -6,8 +6,9 @@ from attrs import define, evolve, field
 
 from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Verified
 from ikegw.events import AuthFailed, AuthFailure, Refused
+from ikegw.ike.being_configured import granted, request_for
 from ikegw.ike.child import ChildSa
-from ikegw.ike.configuration import addresses_of, granted, request_for
+from ikegw.ike.configuration import addresses_of
 from ikegw.ike.greeting import certificates_to_send, window_offer
 from ikegw.ike.logging_in import LoggingIn
 from ikegw.ike.negotiation import asked_of_us, selector_payloads, tunnel

@@ -236,12 +236,14 @@ class Finalizing:
 
     def _installed(self, agreed: Agreed, child: ChildSa) -> None:
         self.child = child
-        asked, lease = self._asked, self.sa.lease
-        configuration = (
-            () if asked is None or lease is None else (reply(asked, lease, agreed.local_selectors),)
+        sa, asked = self.sa, self._asked
+        told = (
+            reply(asked, sa.lease, agreed.local_selectors, sa.connection.domains)
+            if asked is not None
+            else None
         )
         self._child_payloads = (
-            *configuration,
+            *(() if told is None else (told,)),
             agreed.chosen.answer_with(child.tunnel.inbound_spi),
             *selector_payloads(agreed.remote_selectors, agreed.local_selectors),
         )

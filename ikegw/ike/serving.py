@@ -89,12 +89,14 @@ def _make_anew(living: "Living", closed: Sequence[ChildSa]) -> None:
 
 
 def _configuration(sa: IkeSa, message: Message) -> tuple[Payload, ...]:
-    """Row P-09: what the client was lent, told once more."""
+    """Row P-09: what the client was lent, told once more. To a gateway that asks its client, only what we are."""
     asked = message.one(Configuration)
-    if asked is None or asked.type is not ConfigType.REQUEST or sa.lease is None or sa.initiator_of_session:
+    if asked is None or asked.type is not ConfigType.REQUEST:
         return ()
     subnets = [selector for child in sa.children.values() for selector in child.tunnel.local_selectors]
-    return (reply(asked, sa.lease, dict.fromkeys(subnets)),)
+    lease = None if sa.initiator_of_session else sa.lease
+    told = reply(asked, lease, dict.fromkeys(subnets), sa.connection.domains)
+    return () if told is None else (told,)
 
 
 def _create(living: "Living", message: Message) -> None:

@@ -205,8 +205,9 @@ class Connection:
     """An IKE SA as configured, for one peer or for many.
 
     `local_addresses` and `remote_addresses` empty: any. `virtual` are addresses to ask of the peer, 0.0.0.0 or :: for any one.
-    `pools` lend addresses to the peer. `aaa` names who says whether its EAP login is good, `accounting` the RADIUS realm that is
-    told of its sessions, empty for nobody. `keep_ike` keeps the IKE SA when its first child could not be made (rows I-18, IE-13).
+    `pools` lend addresses to the peer, `domains` are told with them (RFC 8598). `aaa` names who says whether its EAP login is
+    good, `accounting` the RADIUS realm that is told of its sessions, empty for nobody. `keep_ike` keeps the IKE SA when its first
+    child could not be made (rows I-18, IE-13).
     `window` is how many requests of the peer we take at once (RFC 7296 §2.3).
     `tries` is how often an initiator begins anew before it gives up, 0 for ever.
     """
@@ -222,6 +223,7 @@ class Connection:
     remote_port: int = 500
     remote_nat_t_port: int = 4500
     pools: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
     aaa: str = ""
     accounting: str = ""
     virtual: tuple[Address, ...] = ()

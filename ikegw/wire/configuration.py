@@ -1,5 +1,8 @@
 """CP payload (RFC 7296 §3.15)."""
 
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from struct import Struct
 from typing import ClassVar, Self
 
@@ -9,7 +12,14 @@ from ikegw.wire.errors import ParseError
 from ikegw.wire.payload import Payload
 from ikegw.wire.registry import ConfigAttributeType, ConfigType, Members, PayloadType
 
+Address = IPv4Address | IPv6Address
+
 MAX_ATTRIBUTES = 256
+
+_OCTETS_4, _OCTETS_6 = 4, 16
+_LONGEST_NAME = 253
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_WORD = Struct("!H")
 
 _WORDS = Struct("!HH")
 _TYPES = Members(ConfigType)
@@ -41,6 +51,58 @@ class ConfigAttribute:
     type: ConfigAttributeType
     value: bytes = b""
 
+    @classmethod
+    def of_address(cls, kind: ConfigAttributeType, address: Address, prefix: int | None = None) -> Self:
+        """An address; of a host with `prefix`, the length that INTERNAL_IP6_ADDRESS has behind it."""
+        return cls(kind, address.packed + (b"" if prefix is None else bytes((prefix,))))
+
+    @classmethod
+    def of_network(cls, network: IPv4Network | IPv6Network) -> Self:
+        """A network to be reached through the tunnel."""
+        first = network.network_address.packed
+        if network.version == 4:
+            return cls(ConfigAttributeType.INTERNAL_IP4_SUBNET, first + network.netmask.packed)
+        return cls(ConfigAttributeType.INTERNAL_IP6_SUBNET, first + bytes((network.prefixlen,)))
+
+    @classmethod
+    def of_types(cls, types: Iterable[ConfigAttributeType]) -> Self:
+        """SUPPORTED_ATTRIBUTES."""
+        return cls(ConfigAttributeType.SUPPORTED_ATTRIBUTES, b"".join(map(_WORD.pack, types)))
+
+    @property
+    def address(self) -> Address | None:
+        """The address that it gives or asks for; None if it is empty, 0.0.0.0 or ::."""
+        if len(self.value) < _OCTETS_4:
+            return None
+        octets = self.value[:_OCTETS_4] if len(self.value) < _OCTETS_6 else self.value[:_OCTETS_6]
+        address = ip_address(octets)
+        return None if address.is_unspecified else address
+
+    @property
+    def network(self) -> IPv4Network | IPv6Network | None:
+        """The network of INTERNAL_IP4_SUBNET and INTERNAL_IP6_SUBNET; None if it is empty or its netmask is none."""
+        try:
+            if self.type is ConfigAttributeType.INTERNAL_IP4_SUBNET and self.value:
+                first, mask = IPv4Address(self.value[:_OCTETS_4]), IPv4Address(self.value[_OCTETS_4:])
+                network = IPv4Network(f"{first}/{mask}", strict=False)
+                return (
+                    network if network.netmask == mask else None
+                )  # 0.0.0.255 is none, whatever others make of it
+            if self.type is ConfigAttributeType.INTERNAL_IP6_SUBNET and self.value:
+                return IPv6Network((self.value[:_OCTETS_6], self.value[_OCTETS_6]), strict=False)
+        except ValueError:
+            return None
+        return None
+
+    @property
+    def domain(self) -> str | None:
+        """The name of INTERNAL_DNS_DOMAIN (RFC 8598 §3.1), without a dot at its end; None if it is no domain's."""
+        try:
+            name = self.value.decode("ascii").lower().removesuffix(".")
+        except UnicodeDecodeError:
+            return None
+        return name if len(name) <= _LONGEST_NAME and all(map(_LABEL.fullmatch, name.split("."))) else None
+
 
 @frozen
 class Configuration(Payload):
@@ -49,6 +111,11 @@ class Configuration(Payload):
     TYPE: ClassVar[PayloadType] = PayloadType.CP
     type: ConfigType
     attributes: tuple[ConfigAttribute, ...] = ()
+
+    @property
+    def types(self) -> frozenset[ConfigAttributeType]:
+        """What is asked for, or told of."""
+        return frozenset(attribute.type for attribute in self.attributes)
 
     def encode(self) -> bytes:
         """Body octets."""

@@ -207,6 +207,13 @@ CONNECTION: Final = Table(
             "The RADIUS realm that is told of the peer's sessions, `none` for nobody; default that of `aaa`.",
         ),
         Key(
+            "domains",
+            listed(kinds.DOMAIN),
+            [],
+            "Domains whose names peers are to look up at the DNS servers that they are told, besides those of `pools` "
+            "(split DNS, RFC 8598).",
+        ),
+        Key(
             "vips",
             listed(kinds.ADDRESS),
             [],

@@ -36,7 +36,8 @@ POOL: Final = Table(
             "addrs",
             listed(kinds.RANGE),
             None,
-            "The addresses: networks or ranges, IPv4 and IPv6 as you like.",
+            "The addresses: networks or ranges, IPv4 and IPv6 as you like. Apple's clients use an IPv6 address only if "
+            "`local_ts` has `::/0`.",
             required=True,
         ),
         Key("exclude", listed(kinds.RANGE), [], "Addresses among them that are never lent."),
