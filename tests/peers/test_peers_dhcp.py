@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from attrs import define
 from laboratory.dhcp_clients import DhcpClients, Failed
-from laboratory.dhcp_servers import ALICES, Dhcpd, DhcpServer, Dnsmasq, Kea, hear_again, stop_hearing
-from laboratory.namespaces import Namespace
+from laboratory.dhcp_servers import ALICES, Dhcpd, DhcpServer, Dnsmasq, Kea, hear_again, runs, stop_hearing
 from laboratory.processes import until
 from laboratory.room import Laboratory
 
@@ -79,7 +78,7 @@ def _site(laboratory: Laboratory, directory: Path) -> Iterator[Site]:
         "dnsmasq": Dnsmasq(places["dnsmasq"], "to-gw", directory / "dnsmasq"),
     }
     for server in servers.values():
-        until(partial(_runs, server.place), "the wire to a server does not come up")
+        until(partial(runs, server.place, "to-gw"), "the wire to a server does not come up")
         laboratory.daemons.append(server)
         server.start()
     clients = DhcpClients(gateway, providers)
@@ -87,10 +86,6 @@ def _site(laboratory: Laboratory, directory: Path) -> Iterator[Site]:
         yield Site(laboratory, servers, clients)
     finally:
         clients.stop()
-
-
-def _runs(place: Namespace) -> bool:
-    return "state UP" in place.run("ip", "link", "show", "to-gw")
 
 
 EACH = pytest.mark.parametrize("name", ["kea", "dhcpd", "dnsmasq"])

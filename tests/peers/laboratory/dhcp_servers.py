@@ -45,6 +45,11 @@ def hear_again(server: DhcpServer) -> None:
     server.daemon.signal(signal.SIGCONT)
 
 
+def runs(place: Namespace, device: str) -> bool:
+    """Whether a device is up and its other end too; Kea does not use it before."""
+    return "state UP" in place.run("ip", "link", "show", device)
+
+
 @define
 class Kea:
     """kea-dhcp4, or kea-dhcp6 with `family` 6, on `device` of `place`, where it has `address`."""
