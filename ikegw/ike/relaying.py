@@ -51,6 +51,7 @@ class Relaying:
     """The EAP request that the initiator is to answer, or has answered last."""
 
     _response: bytes = field(default=b"", init=False, repr=False)
+    _refusal: str = field(default="", init=False)
     _msk: bytes | None = field(default=None, init=False, repr=False)
     _final: Authentication = field(init=False, repr=False)
 
@@ -179,6 +180,7 @@ class Relaying:
         elif isinstance(answer, Accept):
             self._accepted(answer, code)
         elif isinstance(answer, Challenge) and packet is not None and code is EapCode.REQUEST:
+            self._refusal = answer.refusal
             self._challenged(said, packet)
         else:
             self._unusable("it wants the login to go on, but sent no EAP request for that")
@@ -204,6 +206,12 @@ class Relaying:
             sa.method = f"eap-{self._method}"
             self._msk, self.answer = answer.msk, (Eap(answer.eap),)
             self.machine.aaa_accept()
+
+    def given_up(self) -> None:
+        """RE-14: the initiator rejected us in the middle of its login; if it had been told that it would fail, that is why."""
+        if self._refusal:
+            detail = f"{self._whom} rejected {self._name!r}, which says: {self._refusal}"
+            self.refuse(AuthFailure.NOT_AUTHENTIC, detail)
 
     def _rejected(self, failure: bytes, message: str) -> None:
         says = f", which says: {message}" if message else ""

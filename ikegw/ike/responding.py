@@ -162,6 +162,8 @@ class Responding:
             self._ike_auth(message)
         elif exchange is ExchangeType.INFORMATIONAL and _rejects_us(message):
             self.sa.ending = "the initiator rejected us"
+            if self._relaying is not None:
+                self._relaying.given_up()
             self.machine.peer_rejected_us()
         else:
             self.sa.no_answer(message.header)

@@ -28,9 +28,13 @@ class Caller:
 
 @frozen
 class Challenge:
-    """AAA_CHALLENGE: the login goes on with this EAP request."""
+    """AAA_CHALLENGE: the login goes on with this EAP request.
+
+    `refusal`: it can only fail now, and the request tells the client so; why, for the operator: many clients then just leave.
+    """
 
     eap: bytes
+    refusal: str = ""
 
 
 @frozen

@@ -11,7 +11,7 @@ from ikegw.policy.identities import ANY, parse_identity
 from ikegw.ports import AaaSilent, Accept, Challenge, Reject
 from ikegw.session import Grant
 from ikegw.testing.aaa import Account, FakeAaa
-from ikegw.testing.eap_method import Question, failure, msk, success
+from ikegw.testing.eap_method import Question, answer, failure, msk, success
 from ikegw.testing.login import EAP_CLIENT, EAP_GATEWAY, PASSWORD, asking, login_pair
 from ikegw.testing.supplicant import FakeSupplicants
 from ikegw.wire.authentication import Authentication
@@ -339,6 +339,17 @@ def test_RE_14_the_initiator_rejects_us(state, payload):
     puppet = half_way(state)
     answer = puppet.ask(payload, exchange=ExchangeType.INFORMATIONAL)
     assert answer.payloads == ()
+    assert puppet.left_nothing
+
+
+def test_RE_14_an_initiator_that_leaves_when_it_is_told_that_it_will_be_refused():
+    """IKE_AUTH { EAP request: wrong password }   INFORMATIONAL { N(AUTHENTICATION_FAILED) } -->"""
+    puppet = logging_in(Challenge(REQUEST), Challenge(REQUEST, "wrong password"))
+    puppet.start()
+    puppet.ask(Eap(answer(EapPacket.decode(REQUEST), b"guessed")))
+    puppet.ask(Notify(NotifyType.AUTHENTICATION_FAILED), exchange=ExchangeType.INFORMATIONAL)
+    (failed,) = puppet.pair.gateway.heard(AuthFailed)
+    assert "wrong password" in failed.detail
     assert puppet.left_nothing
 
 

@@ -152,7 +152,7 @@ class Dialogue:
             self.failed(self._name)
         self._stage, self._expected = ask.stage, self._next_identifier
         self._answer = Challenge(
-            EapPacket(EapCode.REQUEST, self._expected, self._proposed, ask.data).encode()
+            EapPacket(EapCode.REQUEST, self._expected, self._proposed, ask.data).encode(), ask.refused
         )
 
     @property
