@@ -174,6 +174,10 @@ class Association:
         elif why is Why.FORGED and not self._suspicion:
             self._suspicion = FORGED
 
+    def connected(self) -> None:
+        """See `lane.Dispatcher`."""
+        self._liveness.rested()
+
     def unreachable(self, lane: Lane, why: str) -> None:
         """See `lane.Dispatcher`. Anybody may have caused it, so it does not end anything: it makes us look sooner."""
         self.counts["unreachable"] += 1
@@ -223,6 +227,8 @@ class Association:
         why = self._suspicion or "it does not answer"
         self._told(self, False, why)
         self.look_again()
+        for lane in self._lanes:
+            lane.link.renew()
         leaving = [request for request in (*self._waiting, *self._flying) if request.elsewhere]
         self._fail(leaving, f"{self} is dead: {why}")
 

@@ -21,6 +21,9 @@ class Dispatcher(Protocol):
     def dropped(self, why: Why) -> None:
         """Something came that is nobody's answer."""
 
+    def connected(self) -> None:
+        """See `LinkEnd`; what was in flight is on its way again."""
+
     def unreachable(self, lane: "Lane", why: str) -> None:
         """See `LinkEnd`."""
 
@@ -84,6 +87,7 @@ class Lane:
         """See `LinkEnd`."""
         for flight in tuple(self.flights.values()):
             flight.send()
+        self.dispatcher.connected()
 
     def unreachable(self, why: str) -> None:
         """See `LinkEnd`."""

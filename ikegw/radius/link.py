@@ -25,6 +25,9 @@ class Link(Protocol):
     def send(self, octets: bytes) -> None:
         """Send one packet. Never raises; what is lost is lost."""
 
+    def renew(self) -> None:
+        """The server is silent: a connection is made anew, for it may have died without our knowing."""
+
     def close(self) -> None:
         """Tell nothing more."""
 

@@ -43,7 +43,7 @@ class Liveness(Protocol):
         """A request went unanswered for as often as it was sent, and nothing else came since."""
 
     def rested(self) -> None:
-        """Time to look whether a dead one is back."""
+        """Time to look whether a dead one is back, or it can be reached again."""
 
     def to_be_tried(self) -> None:
         """Only requests can tell."""
@@ -112,16 +112,16 @@ def _try_it(machine: Liveness, driver: Driver) -> None:
 @DEAD.upon(Liveness.unanswered).loop()
 @DEAD.upon(Liveness.gave_up).loop()
 @DEAD_ASKED.upon(Liveness.unanswered).loop()
+@ALIVE.upon(Liveness.rested).loop()
+@SUSPECT.upon(Liveness.rested).loop()
+@DEAD_ASKED.upon(Liveness.rested).loop()
 def _as_expected(machine: Liveness, driver: Driver) -> None:
     """Nothing new."""
 
 
-@ALIVE.upon(Liveness.rested).loop()
 @ALIVE.upon(Liveness.to_be_tried).loop()
-@SUSPECT.upon(Liveness.rested).loop()
 @SUSPECT.upon(Liveness.to_be_tried).loop()
 @DEAD.upon(Liveness.to_be_tried).loop()
-@DEAD_ASKED.upon(Liveness.rested).loop()
 def _overtaken(machine: Liveness, driver: Driver) -> None:
     """Cannot be: what would tell this was stopped before."""
 

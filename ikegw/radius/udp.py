@@ -44,6 +44,9 @@ class UdpLink:
         except OSError as error:
             self._end.unreachable(_said(error))
 
+    def renew(self) -> None:
+        """See `Link`: a socket is as good as new."""
+
     def close(self) -> None:
         """See `Link`."""
         self._open = False
@@ -91,6 +94,9 @@ class _NoSocket:
 
     def send(self, octets: bytes) -> None:
         """Nothing is sent; that nobody answers is found out soon enough."""
+
+    def renew(self) -> None:
+        """Who would be asked anew?"""
 
     def close(self) -> None:
         """There is nothing to close."""

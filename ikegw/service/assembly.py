@@ -115,7 +115,9 @@ def assemble(
         accounting.publish(event)
         measures.publish(event)
 
-    radius = RadiusClient(config.radius, connector(reactor), reactor, os.urandom, publish)
+    radius = RadiusClient(
+        config.radius, connector(reactor, os.urandom, eap.certificates), reactor, os.urandom, publish
+    )
     logins = RadiusLogins(radius, station(config))
     accounting = Accounting(
         config.accounting, reactor, time.time, deferToThread, asking(radius), station(config)

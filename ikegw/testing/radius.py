@@ -51,10 +51,15 @@ class MemoryLink:
     end: LinkEnd = field(repr=False)
     reliable: bool = False
     closed: bool = False
+    renewed: int = 0
 
     def send(self, octets: bytes) -> None:
         """See `Link`."""
         self.server.received(self, octets)
+
+    def renew(self) -> None:
+        """See `Link`."""
+        self.renewed += 1
 
     def close(self) -> None:
         """See `Link`."""

@@ -6,11 +6,20 @@ from os import urandom
 from typing import Any
 
 from attrs import define, field, frozen
+from cryptography import x509
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
-from ikegw.config.radius import RadiusRealm, RadiusServer, RadiusSettings, Strategy
-from ikegw.eap.credentials import Passwords
+from ikegw.config.radius import (
+    RADSEC_PORT,
+    RADSEC_SECRET,
+    RadiusRealm,
+    RadiusServer,
+    RadiusSettings,
+    RadiusTransport,
+    Strategy,
+)
+from ikegw.eap.credentials import OwnCertificate, Passwords
 from ikegw.eap.peer.supplicants import EapSupplicants
 from ikegw.events import Event
 from ikegw.paths import Endpoint, Path
@@ -21,9 +30,11 @@ from ikegw.radius.client import RadiusClient
 from ikegw.radius.connecting import connector
 from ikegw.radius.login import RadiusLogins
 from ikegw.radius.station import Station
+from ikegw.radius.tls_context import Certificates
+from ikegw.testing.pki import Authority, Party
 from ikegw.wire.eap import EapPacket
 from ikegw.wire.registry import EapCode, EapType
-from laboratory.freeradius import FreeRadius
+from laboratory.freeradius import SERVER_NAME, FreeRadius
 
 REALM = "staff"
 PATH = Path(Endpoint(ip_address("192.0.2.1"), 4500), Endpoint(ip_address("198.51.100.7"), 61000))
@@ -49,11 +60,12 @@ class RadiusGateway:
     _numbers: Iterator[int] = field(factory=lambda: iter(range(1, 1_000_000)))
 
     @classmethod
-    def of(cls, settings: RadiusSettings, connect: Any = None) -> "RadiusGateway":
+    def of(cls, settings: RadiusSettings, certificates: Certificates | None = None) -> "RadiusGateway":
         """With these servers."""
         events: list[Event] = []
         world: Any = reactor
-        client = RadiusClient(settings, connect or connector(world), world, urandom, events.append)
+        connect = connector(world, urandom, certificates or NoCertificates())
+        client = RadiusClient(settings, connect, world, urandom, events.append)
         return cls(client, RadiusLogins(client, Station("gw.example.org")), events)
 
     def log_in(
@@ -67,7 +79,7 @@ class RadiusGateway:
         passwords = {user: f"{user}pw".encode() for user in USERS}
         if password is not None:
             passwords[name] = password.encode()
-        supplicants = EapSupplicants(urandom, Passwords(passwords), _NoCertificates())
+        supplicants = EapSupplicants(urandom, Passwords(passwords), NoCertificates())
         return Deferred.fromCoroutine(self._log_in(name, method, supplicants, challenged))
 
     def begin(self, name: str) -> Any:
@@ -94,13 +106,31 @@ class RadiusGateway:
             request = answer.eap
 
 
-class _NoCertificates:
+class NoCertificates:
+    """Neither for us nor to trust."""
+
     def own(self, files: tuple[str, ...]) -> None:
         """See `eap.credentials.Certificates`."""
 
     def authorities(self, files: tuple[str, ...]) -> tuple[()]:
         """See `eap.credentials.Certificates`."""
         return ()
+
+
+@frozen
+class RadiusCertificates:
+    """What a gateway has for RADIUS over TLS: `own` for itself, and an authority to trust (`tls_context.Certificates`)."""
+
+    nas: Party
+    authority: Authority
+
+    def own(self, files: tuple[str, ...]) -> OwnCertificate:
+        """See `tls_context.Certificates`."""
+        return OwnCertificate(self.nas.certificate, self.nas.key, self.nas.intermediates)
+
+    def authorities(self, files: tuple[str, ...]) -> tuple[x509.Certificate, ...]:
+        """See `tls_context.Certificates`."""
+        return (self.authority.certificate,)
 
 
 def settings_for(
@@ -113,4 +143,23 @@ def settings_for(
             for each in servers
         ),
         (RadiusRealm(REALM, tuple(each.name for each in servers), strategy),),
+    )
+
+
+def settings_over_tls(*servers: FreeRadius, server_name: str = SERVER_NAME, **more: Any) -> RadiusSettings:
+    """The same over TLS."""
+    return RadiusSettings(
+        tuple(
+            RadiusServer(
+                each.name,
+                ip_address(each.address),
+                RADSEC_SECRET,
+                RadiusTransport.TLS,
+                RADSEC_PORT,
+                server_name=server_name,
+                **more,
+            )
+            for each in servers
+        ),
+        (RadiusRealm(REALM, tuple(each.name for each in servers)),),
     )
