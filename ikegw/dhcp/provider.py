@@ -5,7 +5,7 @@ client is the same at every login, it gets its address again meanwhile. Sessions
 re-authenticates, or comes back before its old session ended, keeps its address.
 """
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from itertools import chain, count
@@ -264,8 +264,3 @@ def _lease(stay: Stay, answers: Iterable[Answer]) -> Lease:
 
 def _every(told: Iterable[Parameters], name: str) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(chain.from_iterable(getattr(each, name) for each in told)))
-
-
-def counts_of(relays: Iterable[Relay]) -> Counter[str]:
-    """What became of all datagrams."""
-    return sum((relay.counts for relay in relays), Counter())

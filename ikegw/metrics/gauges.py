@@ -15,13 +15,18 @@ DELAY_SECONDS: Final = 1.0
 
 @frozen
 class Standing:
-    """Who holds what: `states` counts IKE SAs by state; `pools` are (name, family, size, lent)."""
+    """Who holds what: `states` counts IKE SAs by state; `pools` are (name, family, size, lent).
+
+    `dhcp_leases` are by provider, `dhcp_messages` by (our address, what became of them).
+    """
 
     states: Callable[[], Mapping[str, int]]
     half_open: Callable[[], int]
     cookies: Callable[[], int]
     datagrams: Callable[[], Mapping[str, int]]
     pools: Callable[[], Iterable[tuple[str, int, int, int]]]
+    dhcp_leases: Callable[[], Mapping[str, int]]
+    dhcp_messages: Callable[[], Mapping[tuple[str, str], int]]
 
 
 @define(eq=False)
@@ -62,6 +67,17 @@ class Gauges(Collector):
         yield _family(GaugeMetricFamily, "ikegw_pool_size", "Addresses of a pool", ["pool", "family"], size)
         yield _family(
             GaugeMetricFamily, "ikegw_pool_lent", "Addresses that are lent", ["pool", "family"], lent
+        )
+        leases = {(provider,): count for provider, count in standing.dhcp_leases().items()}
+        yield _family(
+            GaugeMetricFamily, "ikegw_dhcp_leases", "Addresses that DHCP servers lease", ["provider"], leases
+        )
+        yield _family(
+            CounterMetricFamily,
+            "ikegw_dhcp_messages",
+            "Messages to and from DHCP servers",
+            ["at", "what"],
+            standing.dhcp_messages(),
         )
         yield GaugeMetricFamily(
             "ikegw_reactor_delay_seconds",

@@ -96,6 +96,18 @@ class Lenders:
                 if isinstance(selector, TrafficSelector):
                     yield from networks_of(selector)
 
+    def dhcp_leases(self) -> dict[str, int]:
+        """How many leases of DHCP servers stand, by provider."""
+        return {each.settings.name: each.bound for each in self.dhcp.all}
+
+    def dhcp_messages(self) -> dict[tuple[str, str], int]:
+        """What became of messages to and from DHCP servers, by our address."""
+        return {
+            (str(relay.local), what): count
+            for relay in self.dhcp.sockets.relays
+            for what, count in relay.counts.items()
+        }
+
     def usage(self) -> tuple[PoolUse, ...]:
         """Sizes and counts of every pool and family that has addresses."""
         return self.pools.usage()

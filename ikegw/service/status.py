@@ -48,8 +48,8 @@ def _usage(usage: Usage | None) -> str:
 
 def _counts(assembled: Assembled) -> Iterator[str]:
     yield f"events: {_listed(assembled.counters.counts)}"
-    for provider in assembled.addresses.dhcp.all:
-        yield f"dhcp {provider.settings.name}: {provider.bound} leases"
+    for provider, leases in assembled.addresses.dhcp_leases().items():
+        yield f"dhcp {provider}: {leases} leases"
     for relay in assembled.addresses.dhcp.sockets.relays:
         yield f"DHCP messages at {relay.local}: {_listed(relay.counts)}"
     yield f"datagrams: {_listed(assembled.transport.counts)}"

@@ -45,6 +45,8 @@ class WebServer:
             cookies=lambda: assembled.admission.cookies,
             datagrams=lambda: assembled.transport.counts,
             pools=pools,
+            dhcp_leases=assembled.addresses.dhcp_leases,
+            dhcp_messages=assembled.addresses.dhcp_messages,
         )
 
     def start(self) -> None:

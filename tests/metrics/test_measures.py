@@ -117,6 +117,8 @@ def test_what_stands_is_asked_for_when_the_page_is(registry: CollectorRegistry) 
         lambda: 7,
         lambda: {"received": 12},
         lambda: [(use.pool, use.family, use.size, use.lent) for use in pair.gateway.pool.usage()],
+        lambda: {"office": 3},
+        lambda: {("10.60.0.1:67", "answer"): 8},
     )
     Gauges(registry, standing, delay, "0.1.0")
     assert 'ikegw_ike_sas{state="SM_MATURE"}' not in page_of(registry)
@@ -130,6 +132,8 @@ def test_what_stands_is_asked_for_when_the_page_is(registry: CollectorRegistry) 
         "ikegw_cookies_total 7.0",
         'ikegw_datagrams_total{what="received"} 12.0',
         'ikegw_pool_lent{family="4",pool="road"} 1.0',
+        'ikegw_dhcp_leases{provider="office"} 3.0',
+        'ikegw_dhcp_messages_total{at="10.60.0.1:67",what="answer"} 8.0',
     ):
         assert line in page, line
 
