@@ -25,6 +25,7 @@ from ikegw.config.settings import (
     SharedKey,
     Web,
 )
+from ikegw.policy.carriage import Carriage
 from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, RemoteAuth, Retransmit
 
 T = TypeVar("T")
@@ -158,6 +159,14 @@ def _child(section: Section) -> ChildPolicy:
         rekey_packets=section["rekey_packets"] or None,
         life_packets=_life(section["rekey_packets"], section["life_packets"]),
         replay_window=section["replay_window"],
+        carriage=Carriage(
+            section["mode"],
+            section["if_id"],
+            section["mark"],
+            section["set_mark_out"],
+            section["tfc_padding"],
+            section["hw_offload"],
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 from attrs import field, frozen
 
 from ikegw.paths import Endpoint
+from ikegw.policy.carriage import Mark
 from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.policy.offers import Offer, parse_offer
 from ikegw.policy.selectors import parse_network, parse_range, parse_selector
@@ -129,6 +130,18 @@ def _template(value: object) -> str:
     if not named <= set(_REPLACED):
         raise ValueError(f"names are {', '.join(_REPLACED)}")
     return text
+
+
+def _mark(value: object) -> Mark:
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+    value_text, slash, mask_text = text.partition("/")
+    try:
+        mark = Mark(int(value_text, 0), int(mask_text, 0) if slash else 0xFFFFFFFF)
+    except ValueError:
+        raise NotThat from None
+    if not (0 <= mark.value <= mark.mask <= 0xFFFFFFFF) or mark.value & ~mark.mask:
+        raise ValueError("it has bits that are not in its mask, or more than 32")
+    return mark
 
 
 def _octets(value: object) -> int:
@@ -268,6 +281,7 @@ DURATION: Final = Kind("duration", 'a duration like "30s", "10m" or "4h"', _dura
 OCTETS: Final = Kind(
     "octets", 'a number of octets like 500000 or "10G" (K, M, G, T: powers of 1024)', _octets
 )
+MARK: Final = Kind("mark", 'a firewall mark like 42, "0x2a" or "0x2a/0xff"', _mark)
 COUNT: Final = integer(0, (1 << 63) - 1)
 PORT: Final = integer(0, 65535)
 INTERFACE: Final = Kind("interface", "the name of a network device", _interface)

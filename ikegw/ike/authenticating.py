@@ -6,6 +6,7 @@ from attrs import define, evolve, field
 
 from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Verified
 from ikegw.events import AuthFailed, AuthFailure, Refused
+from ikegw.ike import transport_mode
 from ikegw.ike.being_configured import granted, request_for
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of
@@ -122,6 +123,7 @@ class Authenticating:
         self._remote_selectors = resolve(policy.remote_selectors, (sa.path.remote.address,))
         return (
             *((request_for(sa.connection.virtual),) if sa.connection.virtual else ()),
+            *transport_mode.asked(transport_mode.wanted(sa, policy)),
             to_wire(policy.proposals, spi, with_groups=False),
             *selector_payloads(self._local_selectors, self._remote_selectors),
         )
@@ -234,6 +236,7 @@ class Authenticating:
                 selectors=(ours, theirs),
                 random=sa.surroundings.random,
                 virtual=addresses_of(sa.lease),
+                transport=transport_mode.wanted(sa, policy) and transport_mode.is_in(message),
             )
             child = ChildSa(sa, policy)
             sa.wait_for(

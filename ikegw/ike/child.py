@@ -7,6 +7,7 @@ from attrs import define, field
 from twisted.internet.interfaces import IDelayedCall
 
 from ikegw.events import ChildRekeyed, ChildUp, StateEntered
+from ikegw.ike import transport_mode
 from ikegw.ike.backoff import Backoff
 from ikegw.ike.carrying import Carrying
 from ikegw.ike.child_asking import (
@@ -181,7 +182,14 @@ class ChildSa(Carrying):
                 return
             local, remote = self.sa.selectors_for(self)
             self._asking = ChildAsking(
-                self.policy, sa.channel, sa.surroundings.random, spi, local, remote, replaced_spi
+                self.policy,
+                sa.channel,
+                sa.surroundings.random,
+                spi,
+                local,
+                remote,
+                replaced_spi,
+                transport_mode.wanted(sa, self.policy),
             )
             self._send(self._asking)
 
@@ -297,6 +305,7 @@ class ChildSa(Carrying):
             shared=made.shared,
             random=sa.surroundings.random,
             standby=standby,
+            transport=made.transport,
         )
 
         def installed(_: None) -> None:

@@ -3,10 +3,12 @@
 from attrs import define, field
 
 from ikegw.crypto.groups import BadPublicValue, KeyPair, generate
+from ikegw.ike import transport_mode
 from ikegw.ike.child import ChildSa
 from ikegw.ike.greeting import NONCE_OCTETS, nonce_is_sound
 from ikegw.ike.negotiation import Agreed, NoChild, agree, selector_payloads, tunnel
 from ikegw.ike.sa import IkeSa
+from ikegw.policy.carriage import Mode
 from ikegw.policy.proposals import choose_esp, explain
 from ikegw.policy.selectors import narrow
 from ikegw.ports import DataPlaneError
@@ -111,6 +113,9 @@ class ChildAnswering:
             random=sa.surroundings.random,
             # The peer cannot receive on it before our answer is there: what it replaces goes on sending (RFC 7296 §2.8).
             standby=self.replaced is not None,
+            transport=transport_mode.granted(
+                sa, agreed.policy, self.message, agreed.local_selectors, agreed.remote_selectors
+            ),
         )
         sa.wait_for(
             child.install(made),
@@ -123,6 +128,7 @@ class ChildAnswering:
         theirs = self._keys
         group = agreed.chosen.suite.group
         payloads: tuple[Payload, ...] = (
+            *transport_mode.asked(child.tunnel.carriage.mode is Mode.TRANSPORT),
             agreed.chosen.answer_with(child.tunnel.inbound_spi),
             Nonce(self._nonce),
             *(() if theirs is None or group is None else (KeyExchange(group.id, theirs.public),)),

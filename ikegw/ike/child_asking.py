@@ -4,6 +4,7 @@ from attrs import define, field, frozen
 
 from ikegw.crypto.groups import BadPublicValue, KeyPair, generate
 from ikegw.crypto.suites import EspSuite
+from ikegw.ike import transport_mode
 from ikegw.ike.channel import Channel
 from ikegw.ike.greeting import NONCE_OCTETS, nonce_is_sound
 from ikegw.policy.connections import ChildPolicy
@@ -31,6 +32,7 @@ class ChildMade:
     shared: bytes = field(repr=False)
     local_selectors: Selectors
     remote_selectors: Selectors
+    transport: bool = False
 
 
 @frozen
@@ -76,6 +78,7 @@ class ChildAsking:
     local_selectors: Selectors
     remote_selectors: Selectors
     replaced_spi: bytes = b""
+    wants_transport: bool = False
     _nonce: bytes = field(init=False, repr=False)
     _keys: KeyPair | None = field(default=None, init=False, repr=False)
     _tried: list[KeGroup] = field(factory=list, init=False)
@@ -96,6 +99,7 @@ class ChildAsking:
         replaced = Notify(NotifyType.REKEY_SA, b"", ProtocolId.ESP, self.replaced_spi)
         return (
             *((replaced,) if self.replaced_spi else ()),
+            *transport_mode.asked(self.wants_transport),
             to_wire(self.policy.proposals, self.spi, first_group=group),
             Nonce(self._nonce),
             *(() if group is None or self._keys is None else (KeyExchange(group, self._keys.public),)),
@@ -143,7 +147,8 @@ class ChildAsking:
             shared = self._shared(chosen.suite, message.one(KeyExchange))
         except BadPublicValue as error:
             return Unusable(f"the peer's key exchange is bad: {error}")
-        return ChildMade(chosen.suite, chosen.spi, (self._nonce, nonce), shared, ours, theirs)
+        transport = self.wants_transport and transport_mode.is_in(message)
+        return ChildMade(chosen.suite, chosen.spi, (self._nonce, nonce), shared, ours, theirs, transport)
 
     def _shared(self, suite: EspSuite, theirs: KeyExchange | None) -> bytes:
         if suite.group is None:

@@ -10,6 +10,7 @@ from twisted.internet import defer
 
 from ikegw.auth.authenticator import AuthenticationError
 from ikegw.events import AddressLeased, AuthFailed, AuthFailure, Refused
+from ikegw.ike import transport_mode
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of, reply, wanted_by
 from ikegw.ike.greeting import window_offer
@@ -20,6 +21,7 @@ from ikegw.ike.roaming import agree as agree_to_move
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.responder import Responder
+from ikegw.policy.carriage import Mode
 from ikegw.ports import AddressRequest, DataPlaneError, Lease, NoAddress
 from ikegw.session import Termination
 from ikegw.wire.configuration import Configuration
@@ -225,6 +227,7 @@ class Finalizing:
             spis=(spi, agreed.chosen.spi),
             selectors=(agreed.local_selectors, agreed.remote_selectors),
             random=sa.surroundings.random,
+            transport=self._grants_transport(agreed),
         )
         child = ChildSa(sa, agreed.policy)
         sa.wait_for(
@@ -233,6 +236,10 @@ class Finalizing:
             DataPlaneError,
             lambda error: self._not_installed(error, spi),
         )
+
+    def _grants_transport(self, agreed: Agreed) -> bool:
+        selectors = (agreed.local_selectors, agreed.remote_selectors)
+        return transport_mode.granted(self.sa, agreed.policy, self.message, *selectors)
 
     def _installed(self, agreed: Agreed, child: ChildSa) -> None:
         self.child = child
@@ -244,6 +251,7 @@ class Finalizing:
         )
         self._child_payloads = (
             *(() if told is None else (told,)),
+            *transport_mode.asked(child.tunnel.carriage.mode is Mode.TRANSPORT),
             agreed.chosen.answer_with(child.tunnel.inbound_spi),
             *selector_payloads(agreed.remote_selectors, agreed.local_selectors),
         )

@@ -8,6 +8,7 @@ from attrs import frozen
 from ikegw.crypto.keymat import child_keys
 from ikegw.crypto.suites import EspSuite
 from ikegw.ike.channel import Channel
+from ikegw.ike.transport_mode import carriage
 from ikegw.paths import Address, Path
 from ikegw.policy.connections import ChildPolicy, Connection
 from ikegw.policy.proposals import Chosen, choose_esp, explain
@@ -131,6 +132,7 @@ def tunnel(
     virtual: tuple[Address, ...] = (),
     shared: bytes = b"",
     standby: bool = False,
+    transport: bool = False,
 ) -> TunnelSa:
     """The data plane's view of a child: keys of RFC 7296 §2.17 as seen from our side.
 
@@ -152,6 +154,7 @@ def tunnel(
         virtual=virtual,
         limits=limits(policy, random),
         replay_window=policy.replay_window,
+        carriage=carriage(policy, transport),
         standby=standby,
     )
 

@@ -47,6 +47,10 @@ class UdpTransport:
         """List where we listen."""
         return tuple(self._sockets)
 
+    def sockets(self) -> tuple[IkeSocket, ...]:
+        """List all sockets, for a data plane that must let IKE pass; they stay ours."""
+        return tuple(self._sockets.values())
+
     def nat_t_sockets(self) -> tuple[IkeSocket, ...]:
         """List the NAT-T sockets, for a data plane that reads them itself; they stay ours."""
         return tuple(each for each in self._sockets.values() if each.is_nat_t)

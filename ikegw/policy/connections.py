@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from attrs import field, frozen
 
+from ikegw.policy.carriage import PLAIN, Carriage
 from ikegw.policy.identities import ANY, IdentityPattern, Normal, normal
 from ikegw.policy.proposals import DEFAULT_ESP, DEFAULT_IKE, Offer
 from ikegw.policy.selectors import DYNAMIC, Dynamic
@@ -188,6 +189,7 @@ class ChildPolicy:
     rekey_packets: int | None = None
     life_packets: int | None = None
     replay_window: int = 1024
+    carriage: Carriage = PLAIN
 
     @property
     def hard_seconds(self) -> float:

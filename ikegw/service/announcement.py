@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 
 from ikegw import __version__
-from ikegw.config.settings import DataPlaneChoice
 from ikegw.policy.connections import AuthKind, ChildPolicy, Connection, StartAction
 from ikegw.policy.identities import display
 from ikegw.policy.selectors import Dynamic
@@ -17,9 +16,7 @@ def announcement(assembled: Assembled) -> Iterator[str]:
     config = assembled.prepared.config
     yield f"ikegw {__version__}, configured by {config.path}"
     yield f"listening on {', '.join(map(str, assembled.transport.endpoints()))}"
-    chosen = config.data_plane.choice
-    why = "auto: this version has no other" if chosen is DataPlaneChoice.AUTO else "as configured"
-    yield f"data plane: {assembled.plane.kind} ({why})"
+    yield f"data plane: {assembled.plane.kind} ({assembled.plane.why})"
     yield from map(connection_line, config.connections)
     if not config.connections:
         yield "no connection is configured: nobody can connect"

@@ -44,7 +44,7 @@ from ikegw.service.preparation import Prepared
 
 @frozen
 class Plane:
-    """A data plane that is not started yet, and what kind it is, for the operator.
+    """A data plane that is not started yet, what kind it is, and why that kind, for the operator.
 
     `reads_nat_t`: it reads the NAT-T sockets itself and hands on the IKE messages.
     """
@@ -52,10 +52,11 @@ class Plane:
     plane: DataPlane
     kind: str
     reads_nat_t: bool
+    why: str = "as configured"
 
 
 MakePlane = Callable[[Any, Config, tuple[IkeSocket, ...], Received, Callable[[str], None]], Plane]
-"""Made of: the reactor, the configuration, the NAT-T sockets, whom to hand IKE messages to, and whom to tell why it died."""
+"""Made of: the reactor, the configuration, IKE's sockets, whom to hand IKE messages to, and whom to tell why it died."""
 
 
 @define(eq=False)
@@ -97,7 +98,7 @@ def assemble(
         transport.counts["received"] += 1
         gateway.datagram_received(path, octets)
 
-    plane = make_plane(reactor, config, transport.nat_t_sockets(), received_by_plane, plane_lost)
+    plane = make_plane(reactor, config, transport.sockets(), received_by_plane, plane_lost)
     addresses = Lenders.make(reactor, config, prepared.pools)
     authenticator = Authenticator(prepared.credentials, lambda: datetime.now(UTC), deferToThread)
     eap = OwnEap.make(reactor, prepared)

@@ -18,7 +18,7 @@ from ikegw.net.sockets import IkeSocket, open_sockets
 from ikegw.service.collector import collect_seldom
 from ikegw.service.gateway_service import GatewayService
 from ikegw.service.options import Options
-from ikegw.service.planes import userspace_plane
+from ikegw.service.planes import CannotCarry, choose_plane
 from ikegw.service.preparation import Prepared, Unusable, prepare
 
 reactor = cast(Any, the_reactor)
@@ -28,7 +28,10 @@ def make_service(options: Options) -> GatewayService:
     """Read the configuration, open the sockets, and give the service that twistd starts."""
     prepared = _prepared(options["config"])
     collect_seldom()
-    return GatewayService(reactor, prepared, _sockets(prepared), userspace_plane, _end_in_failure)
+    try:
+        return GatewayService(reactor, prepared, _sockets(prepared), choose_plane, _end_in_failure)
+    except CannotCarry as error:
+        _refuse(error.problems)
 
 
 def _prepared(path: Path) -> Prepared:

@@ -9,7 +9,6 @@ from ikegw.addresses.pool import Pool
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.loading import load_credentials
 from ikegw.config import Config, ConfigurationError, load
-from ikegw.config.settings import DataPlaneChoice
 from ikegw.control.check import judge
 from ikegw.service.lending import pools_of, problems_of
 
@@ -45,18 +44,9 @@ def prepare(path: Path) -> Prepared:
         [(key.identities, key.secret) for key in config.shared_keys],
     )
     pools = pools_of(config)
-    problems = [*map(str, loaded.problems), *_not_of_this_build(config), *problems_of(config, pools)]
+    problems = [*map(str, loaded.problems), *problems_of(config, pools)]
     if problems:
         raise Unusable(tuple(problems))
     # What does not keep us from starting is told all the same, in the words of `ikegwctl check`.
     report = judge(config, loaded, datetime.now(UTC))
     return Prepared(config, loaded.credentials, pools, (*report.problems, *report.warnings))
-
-
-def _not_of_this_build(config: Config) -> list[str]:
-    if config.data_plane.choice is DataPlaneChoice.KERNEL:
-        return [
-            f'{config.path}: data_plane.kind: "kernel" is not possible: this version of ikegw carries packets in a '
-            'process of its own only; write "userspace" or "auto"'
-        ]
-    return []

@@ -368,7 +368,9 @@ def test_mistakes_in_a_connection(problems: Problems, extra: str, said: str, als
         ('rekey_bytes = "1X"', "rekey_bytes: expected a number of octets"),
         ('rand_time = "2h"', "rand_time: not below rekey_time"),
         ("replay_window = 100000", "replay_window: expected a whole number from 0 to 32768"),
-        ('mode = "transport"', "mode: unknown key: ikegw makes tunnels only"),
+        ('mode = "beet"', 'mode: expected one of "tunnel", "transport"'),
+        ('if_id_in = "42"', "if_id_in: unknown key: write if_id"),
+        ('mark = "0x1ff/0xff"', "mark: expected a firewall mark"),
     ],
 )  # fmt: skip
 def test_mistakes_in_a_child(problems: Problems, child: str, said: str) -> None:

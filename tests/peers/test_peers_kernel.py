@@ -3,7 +3,10 @@
 import pytest
 from laboratory.guest import Report, run_tests
 
-MODULES = {"kernel_contract": "tests/dataplane/kernel_contract.py"}
+MODULES = {
+    "kernel_contract": "tests/dataplane/kernel_contract.py",
+    "kernel_interop": "tests/peers/kernel_interop.py",
+}
 
 
 @pytest.fixture(scope="module")

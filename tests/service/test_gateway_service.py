@@ -42,7 +42,7 @@ def test_a_client_connects_is_shown_and_leaves_nothing_behind(pair: tuple[Any, A
     gateway, client = pair
     gateway.service.startService()
     assert any(line.startswith("listening on 127.0.0.1:") for line in log.lines)
-    assert "data plane: model (auto: this version has no other)" in log.lines
+    assert "data plane: model (as configured)" in log.lines
     assert "ready: memory: a model that carries no packets" in log.lines
     assert (
         "connection road: *@example.org by shared key from any address; we are gw.example.org; "

@@ -5,6 +5,7 @@ from typing import Final
 from ikegw.config import kinds
 from ikegw.config.kinds import integer, listed, number, one_of
 from ikegw.config.shape import Key, Table
+from ikegw.policy.carriage import Mode, Offload
 from ikegw.policy.connections import (
     AuthKind,
     DpdAction,
@@ -163,6 +164,38 @@ CHILD: Final = Table(
             integer(0, 32768),
             1024,
             "Packets that may arrive out of order; 0 turns replay protection off.",
+        ),
+        Key(
+            "mode",
+            one_of(Mode),
+            "tunnel",
+            "Whole packets, or only what the two hosts say to each other (`transport`), if the peer agrees and there is no NAT. "
+            "All but `tunnel` and the keys below are the kernel's alone.",
+        ),
+        Key(
+            "if_id",
+            integer(0, 0xFFFFFFFF),
+            0,
+            "Packets go by your own xfrm interface of this number, and routes into it are yours; 0: by ikegw's, with routes.",
+        ),
+        Key("mark", kinds.MARK, None, "Only for packets with this firewall mark."),
+        Key(
+            "set_mark_out",
+            kinds.MARK,
+            None,
+            "The mark of its ESP packets; default 0x494b, by which they pass ikegw's own rules by.",
+        ),
+        Key(
+            "tfc_padding",
+            integer(0, 65535),
+            0,
+            "Pad packets to so many octets, so that their length tells nothing (RFC 4303 §2.7); 0: not.",
+        ),
+        Key(
+            "hw_offload",
+            one_of(Offload),
+            "no",
+            "Let the network card encipher (`crypto`), or do all of ESP (`packet`).",
         ),
     ),
     named=True,

@@ -33,18 +33,19 @@ def make_device(netlink: Netlink, pattern: str, mtu: int) -> Device:
         except NetlinkError as error:
             if error.errno == errno.EEXIST and name != names[-1]:
                 continue
-            raise DataPlaneError(_sentence(name, error)) from error
+            raise DataPlaneError(in_words(name, error)) from error
         quiet_ipv6(name)
         try:
             netlink.set_up(index, mtu, _QUEUE)
         except NetlinkError as error:
             netlink.delete_link(index)
-            raise DataPlaneError(_sentence(name, error)) from error
+            raise DataPlaneError(in_words(name, error)) from error
         return Device(name, index)
     raise AssertionError("there is at least one name")
 
 
-def _sentence(name: str, error: NetlinkError) -> str:
+def in_words(name: str, error: NetlinkError) -> str:
+    """Why there is no such device, and what to do."""
     if error.errno == errno.EOPNOTSUPP:
         return "this kernel has no xfrm interfaces (CONFIG_XFRM_INTERFACE; Linux 4.19 or later)"
     if error.errno == errno.EPERM:

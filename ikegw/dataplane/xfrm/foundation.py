@@ -18,6 +18,7 @@ from ikegw.dataplane.xfrm.decoding import BadMessage, decode
 from ikegw.dataplane.xfrm.device import Device, make_device, remove_leftovers
 from ikegw.dataplane.xfrm.hearing import Hearing
 from ikegw.dataplane.xfrm.ours import IF_ID, REQIDS, claim
+from ikegw.dataplane.xfrm.refusals import refused
 from ikegw.dataplane.xfrm.requests import Outcome, Requests
 from ikegw.dataplane.xfrm.sockets import exempt, take_esp
 from ikegw.dataplane.xfrm.values import PolicyReport, StateReport, Told
@@ -157,7 +158,10 @@ class Foundation:
     def clean(self) -> "Deferred[None]":
         """Remove the SAs and policies of ours that a killed gateway left: nobody else's, and all that are there are its."""
 
-        def listed(outcomes: list[Outcome]) -> "Deferred[list[Outcome]]":
+        def remove(outcomes: list[Outcome]) -> "Deferred[list[Outcome]]":
+            said = outcomes[0].refusal
+            if said is not None:
+                raise refused("listing what the kernel's IPsec has", said)
             requests: list[encoding.Request] = []
             states = 0
             for told in readable(outcomes):
@@ -171,8 +175,10 @@ class Foundation:
                 self.notes.append(f"{states} SAs that a killed gateway had left are removed")
             return self.requests.ask(requests)
 
-        asked = self.requests.ask([encoding.dump_policies(), encoding.dump_states()])
-        return asked.addCallback(listed).addCallback(lambda _: None)
+        # One after the other: the kernel lists one thing at a time.
+        cleaned = self.requests.ask([encoding.dump_policies()]).addCallback(remove)
+        cleaned.addCallback(lambda _: self.requests.ask([encoding.dump_states()]))
+        return cleaned.addCallback(remove).addCallback(lambda _: None)
 
 
 def _is_ours(policy: PolicyReport) -> bool:

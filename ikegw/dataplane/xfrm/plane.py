@@ -7,6 +7,7 @@ from typing import Final
 from attrs import define, evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
+from twisted.python.failure import Failure
 
 from ikegw.dataplane.admission import QUIET_SECONDS, check_installable
 from ikegw.dataplane.prefixes import Selector
@@ -120,7 +121,10 @@ class XfrmPlane:
             self.description = f"kernel: ESP by Linux, led into by the device {foundation.device.name}{notes}"
             self.device = foundation.device.name
 
-        return foundation.clean().addCallback(ready)
+        return foundation.clean().addCallbacks(ready, self._not_ready)
+
+    def _not_ready(self, failure: Failure) -> Deferred[None]:
+        return self.stop().addCallback(lambda _: failure)
 
     def stop(self) -> Deferred[None]:
         """See `ports.DataPlane`."""

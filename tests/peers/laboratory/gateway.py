@@ -69,6 +69,7 @@ class Ikegw:
         """What the laboratory itself says of it: nothing outside of its directory."""
         return {
             "control": {"socket": ""},
+            "data_plane": {"kind": "userspace"},
             "accounting": {"directory": str(self.directory)},
             "store": {"path": str(self.directory / "addresses.db")},
         }

@@ -35,10 +35,16 @@ class Laboratory:
         sweep()
 
     def strongswan(
-        self, name: str, place: Namespace, charon: Tree | None = None, *, eap: bool = False
+        self,
+        name: str,
+        place: Namespace,
+        charon: Tree | None = None,
+        *,
+        eap: bool = False,
+        by_kernel: bool = False,
     ) -> StrongSwan:
         """A strongSwan, started; `charon` are more settings of strongswan.conf, `eap` loads its EAP methods."""
-        peer = StrongSwan(name, place, self.directory / name, charon or {}, eap)
+        peer = StrongSwan(name, place, self.directory / name, charon or {}, eap, by_kernel)
         self.daemons.append(peer)
         peer.start()
         return peer

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ikegw.testing.pki import Party
 from laboratory.namespaces import CommandFailed, Namespace
-from laboratory.processes import Daemon, until
+from laboratory.processes import PATIENCE, Daemon, until
 from laboratory.settings import Tree, as_swanctl
 
 CHARON = Path("/usr/lib/ipsec/charon")
@@ -24,7 +24,7 @@ SWANCTL = "/usr/sbin/swanctl"
 # Only what is needed: with every plugin of the packages each call of swanctl takes seconds.
 _CHARON_PLUGINS = (
     "random nonce openssl pem pkcs1 pkcs8 x509 revocation constraints pubkey aes sha1 sha2 hmac kdf gcm ctr ccm"
-    " chapoly curve25519 kernel-libipsec kernel-netlink socket-default vici updown resolve"
+    " chapoly curve25519{} kernel-netlink socket-default vici updown resolve"
 )
 _EAP_PLUGINS = " gcrypt md5 eap-identity eap-md5 eap-mschapv2 eap-gtc eap-tls eap-ttls"
 _CREDENTIALS = (
@@ -45,6 +45,8 @@ class StrongSwan:
     """Further settings of strongswan.conf's section `charon`."""
     eap: bool = False
     """Load its EAP methods too."""
+    by_kernel: bool = False
+    """Let the kernel carry its ESP, where there is one that has it."""
     daemon: Daemon = field(init=False)
 
     @daemon.default
@@ -74,7 +76,8 @@ class StrongSwan:
             (self.directory / kind).mkdir(parents=True, exist_ok=True)
         settings: Tree = {
             "charon": {
-                "load": _CHARON_PLUGINS + (_EAP_PLUGINS if self.eap else ""),
+                "load": _CHARON_PLUGINS.format("" if self.by_kernel else " kernel-libipsec")
+                + (_EAP_PLUGINS if self.eap else ""),
                 "install_virtual_ip": True,
                 "retransmit_timeout": "1.0",
                 "retransmit_tries": 3,
@@ -103,7 +106,9 @@ class StrongSwan:
     def swanctl(self, *arguments: str, timeout: float = 30.0) -> str:
         """Give charon a command; its answer. CommandFailed if it was refused."""
         command = [SWANCTL, *arguments, "--uri", f"unix://{self._socket}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=self._environment)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout * PATIENCE, env=self._environment
+        )
         said = done.stdout + done.stderr
         if done.returncode:
             raise CommandFailed(f"{self.name}: {' '.join(command)}: {said}")
@@ -126,7 +131,8 @@ class StrongSwan:
 
     def connect(self, child: str, timeout: float = 10.0) -> None:
         """Bring a child up; CommandFailed with charon's words if it does not come up."""
-        self.swanctl("--initiate", "--child", child, "--timeout", f"{timeout:g}", timeout=timeout + 10)
+        patience = f"{timeout * PATIENCE:g}"
+        self.swanctl("--initiate", "--child", child, "--timeout", patience, timeout=timeout + 10)
 
     def disconnect(self, connection: str) -> None:
         """DELETE an IKE SA by its connection's name, and wait for the answer."""
