@@ -94,13 +94,13 @@ class Chain:
         self,
         clock: IReactorTime,
         seconds: float,
-        pools: Sequence[Pools],
+        pools: list[Pools],
         others: Mapping[str, Addresses],
     ) -> None:
         self.seconds = seconds
         self.others = others
         self._clock = clock
-        self._pools = pools
+        self.pools = pools
         self.granted = GrantedAddresses()
 
     def lease(self, request: AddressRequest) -> Deferred[Lease]:
@@ -162,7 +162,7 @@ class Chain:
 
     def _source(self, name: str, families: tuple[int, ...], said_by: str = "") -> _Source:
         provider: Addresses | None = self.others.get(name)
-        for pools in self._pools:
+        for pools in self.pools:
             if pools.has(name):
                 provider = pools
         if provider is None:
@@ -184,7 +184,7 @@ class Chain:
                 yield _Source(RADIUS, (family,), found, found.lease)
 
     def _certain(self, address: Address, family: int) -> _Source:
-        for pools in self._pools:
+        for pools in self.pools:
             if pools.pool_of(address) is not None:
                 return _Source(
                     RADIUS,

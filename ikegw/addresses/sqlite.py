@@ -1,6 +1,5 @@
 """The journal of addresses in an SQLite file: a thread writes it, many entries in one transaction."""
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ikegw.addresses.journal import Address, Entry
+from ikegw.addresses.life import hold
 
 Slowly = Callable[..., Deferred[Any]]
 """Runs a function with its arguments in a thread."""
@@ -187,17 +187,12 @@ def _shut(connection: sqlite3.Connection | None, lock: int | None) -> None:
 
 
 def _lock(path: Path) -> int:
-    """Hold the file as long as this process lives; OSError if another holds it."""
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
+        return hold(path)
+    except OSError as error:
         raise OSError(
-            "another ikegw has it open; give each gateway a file of its own, or share pools through PostgreSQL"
+            f"{error}; give each gateway a file of its own, or share pools through PostgreSQL"
         ) from None
-    return descriptor
 
 
 def _read(connection: sqlite3.Connection) -> tuple[Entry, ...]:

@@ -1,7 +1,9 @@
 """Who lends addresses to clients: made of a configuration, started, changed by a reload, and stopped."""
 
 import os
+import socket
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from ipaddress import summarize_address_range
 from pathlib import Path
 from typing import Any, cast
@@ -12,8 +14,10 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from ikegw.addresses.chain import Chain
+from ikegw.addresses.life import Life
 from ikegw.addresses.pool import Pool, Reservation
 from ikegw.addresses.pools import PoolAddresses, PoolUse
+from ikegw.addresses.shared import Database, SharedPools
 from ikegw.addresses.space import Network, Range
 from ikegw.addresses.sqlite import SqliteJournal
 from ikegw.config import Config
@@ -45,21 +49,31 @@ class Lenders:
     dhcp: DhcpProviders
     addresses: ToldAddresses
     inform: Inform = field(init=False)
+    shared: SharedPools | None = field(default=None, init=False)
+    _reactor: Any = field(default=None, init=False, repr=False)
 
     @classmethod
     def make(cls, reactor: Any, config: Config, pools: tuple[Pool, ...]) -> "Lenders":
         """Nothing is opened yet."""
-        own = PoolAddresses(pools, reactor.seconds, SqliteJournal(config.store.path, deferToThread))
+        journal = SqliteJournal(config.store.path, deferToThread)
+        own = PoolAddresses(_alone(pools), reactor.seconds, journal)
         others: dict[str, Addresses] = {}
-        chain = Chain(reactor, config.lending.provider_seconds, (own,), others)
+        chain = Chain(reactor, config.lending.provider_seconds, [own], others)
         made = cls(config, chain, own, others, DhcpProviders(reactor, os.urandom), ToldAddresses(chain))
+        made._reactor = reactor
+        made._share(pools)
         made.inform = Inform(reactor, made.addresses.told, made.networks)
         return made
 
     def start(self) -> Deferred[None]:
         """Remember who had which address; OSError, if that cannot be read, says what to do."""
         self._ask_dhcp()
-        return self.pools.start()
+        return self._begin()
+
+    def _begin(self) -> Deferred[None]:
+        begun = self.pools.start()
+        shared = self.shared
+        return begun if shared is None else begun.addCallback(lambda _: shared.start())
 
     def hear(self, device: str) -> None:
         """Answer DHCPINFORM that comes out of the tunnels, by this device, if that is wanted."""
@@ -69,15 +83,30 @@ class Lenders:
         """Write down what is left to write, and close what is open."""
         self.inform.stop()
         self.dhcp.stop()
-        return self.pools.stop()
+        stopped, shared = self.pools.stop(), self.shared
+        return stopped if shared is None else stopped.addCallback(lambda _: shared.stop())
 
     def reload(self, config: Config, pools: tuple[Pool, ...]) -> Deferred[None]:
         """Lend as this configuration has it, from now on."""
         self.config = config
         self.chain.seconds = config.lending.provider_seconds
         self._ask_dhcp()
-        self.pools.reload(pools)
-        return self.pools.start()
+        self.pools.reload(_alone(pools))
+        self._share(pools)
+        return self._begin()
+
+    def _share(self, pools: tuple[Pool, ...]) -> None:
+        wanted = [pool for pool in pools if pool.store is Store.POSTGRESQL]
+        if self.shared is not None:
+            self.shared.reload(wanted)
+        elif wanted:
+            store = self.config.store
+            database = Database(store.dsn, store.connections, self._reactor)
+            host, life = socket.gethostname(), Life(store.path.with_name("gateway-id"))
+            self.shared = SharedPools(
+                wanted, database, self._reactor, os.urandom, host, store.reclaim_seconds, life
+            )
+            self.chain.pools.append(self.shared)
 
     def _ask_dhcp(self) -> None:
         for problem in self.dhcp.reload(self.config.dhcp):
@@ -110,7 +139,8 @@ class Lenders:
 
     def usage(self) -> tuple[PoolUse, ...]:
         """Sizes and counts of every pool and family that has addresses."""
-        return self.pools.usage()
+        shared = () if self.shared is None else self.shared.usage()
+        return (*self.pools.usage(), *shared)
 
 
 def pools_of(config: Config) -> tuple[Pool, ...]:
@@ -127,7 +157,16 @@ def problems_of(config: Config, pools: tuple[Pool, ...]) -> list[str]:
         found.append(str(error))
     if any(pool.store is Store.SQLITE for pool in pools):
         found.extend(_unwritable(config.store.path))
+    if any(pool.store is Store.POSTGRESQL for pool in pools) and find_spec("psycopg") is None:
+        found.append(
+            'store = "postgresql" needs psycopg, which is not installed: take Debian\'s python3-psycopg, '
+            "or pip install ikegw[postgresql]"
+        )
     return found
+
+
+def _alone(pools: Iterable[Pool]) -> tuple[Pool, ...]:
+    return tuple(pool for pool in pools if pool.store is not Store.POSTGRESQL)
 
 
 def _unwritable(path: Path) -> Iterable[str]:

@@ -51,7 +51,7 @@ class World:
         self.clock = Clock()
         self.pools = PoolAddresses(pools or (FOUR, SIX, BOTH))
         self.others: dict[str, Addresses] = {f"dhcp:{name}": other for name, other in others.items()}
-        self.chain = Chain(self.clock, TIMEOUT, (self.pools,), self.others)
+        self.chain = Chain(self.clock, TIMEOUT, [self.pools], self.others)
 
     def server(self, name: str, pool: Pool, delay: float = 0.0, seconds: float = 100.0) -> LeaseServer:
         server = LeaseServer(self.clock, PoolAddresses((evolve(pool, name=f"dhcp:{name}"),)), seconds)
