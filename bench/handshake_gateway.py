@@ -34,6 +34,7 @@ class NullPlane:
     """A data plane that takes everything and keeps nothing, as the peer's null kernel does."""
 
     description = "null: nothing is carried"
+    device = ""
 
     def __init__(self) -> None:
         self._spis = SpiSpace(os.urandom)
@@ -78,6 +79,17 @@ def null_plane(
     return Plane(cast(DataPlane, NullPlane()), "null", reads_nat_t=False)
 
 
+def tell_when_ready(service: GatewayService) -> None:
+    """Say so on standard output once the gateway reads its sockets."""
+    start = service.assembled.transport.start
+
+    def started(*arguments: Any, **more: Any) -> None:
+        start(*arguments, **more)
+        print("listening", flush=True)
+
+    service.assembled.transport.start = started  # type: ignore[method-assign]
+
+
 def main(configuration: str, profile: str = "") -> None:
     prepared = prepare(Path(configuration))
     listen = prepared.config.listen
@@ -85,8 +97,8 @@ def main(configuration: str, profile: str = "") -> None:
     globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stderr)], redirectStandardIO=False)
     collect_seldom()
     service = GatewayService(reactor, prepared, sockets, null_plane, reactor.stop)
+    tell_when_ready(service)
     reactor.callWhenRunning(service.startService)
-    reactor.callWhenRunning(print, "ready", flush=True)
     if not profile:
         reactor.run()
         return

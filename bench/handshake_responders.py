@@ -66,6 +66,8 @@ class Ikegw:
         quiet: Tree = {
             "listen": {"addresses": [GATEWAY_ADDRESS]},
             "log": {"level": "error", "states": False},
+            "control": {"socket": ""},
+            "accounting": {"directory": str(self.directory)},
             "limits": dict.fromkeys(
                 ("cookie_threshold", "cookie_threshold_ip", "block_threshold", "half_open"), UNLIMITED
             ),
@@ -81,7 +83,7 @@ class Ikegw:
             as_toml({name: tree for name, tree in settings.items() if name != "secrets"})
         )
         self.daemon.start()
-        self.daemon.wait_for("^ready")
+        self.daemon.wait_for("^listening")
 
     def stop(self) -> None:
         self.daemon.stop()

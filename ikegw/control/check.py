@@ -15,6 +15,7 @@ from ikegw.auth.credentials import Credentials
 from ikegw.auth.loading import Loaded, load_credentials
 from ikegw.auth.own import OwnCertificate, named
 from ikegw.config import Config, ConfigurationError, load
+from ikegw.config.radius import RadiusTransport
 from ikegw.policy.connections import AuthKind, Connection
 from ikegw.policy.identities import display
 
@@ -74,11 +75,28 @@ def _findings(config: Config, credentials: Credentials, now: datetime) -> Iterat
     yield from _revocation_lists(config)
     for file, (first, *_) in credentials.authorities.items():
         yield from _validity(f"ca/{file}", first, now, serious=False)
+    yield from _radius(config, credentials, now)
     for connection in config.connections:
         if connection.local.kind is AuthKind.PUBKEY:
             yield from _own(connection, credentials, now)
         if connection.remote.kind is AuthKind.PUBKEY:
             yield from _peers(connection, credentials, now)
+
+
+def _radius(config: Config, credentials: Credentials, now: datetime) -> Iterator[Finding]:
+    """What RADIUS over TLS needs: a certificate that we have the key of, and somebody to trust."""
+    for server in config.radius.servers:
+        if server.transport is not RadiusTransport.TLS:
+            continue
+        key = f"radius.servers.{server.name}"
+        own = credentials.own_named((server.certificate,))
+        if not own and server.certificate in credentials.certificates:
+            text = f"{key}.cert: no key in private/ belongs to certs/{server.certificate}; put it there"
+            yield Finding(True, text)
+        for each in own:
+            yield from _validity(f"certs/{each.file}", each.certificate, now, serious=True)
+        if not credentials.authorities:
+            yield Finding(False, f"{key}: ca/ holds no authority, so the server could not be trusted")
 
 
 def _revocation_lists(config: Config) -> Iterator[Finding]:

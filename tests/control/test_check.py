@@ -218,6 +218,25 @@ def test_nobody_to_trust(judge: Callable[..., Report]) -> None:
     )
 
 
+RADSEC = """\
+[radius.servers.one]
+address = "192.0.2.9"
+transport = "tls"
+cert = "nas.pem"
+"""
+
+
+def test_RADIUS_over_TLS_needs_a_certificate_with_its_key(
+    judge: Callable[..., Report], tmp_path: Path
+) -> None:
+    parties = {"gw": GATEWAY, "nas": ROOT.issue("nas.ikegw.example", "ecdsa256")}
+    assert judge(CONNECTION + RADSEC, parties).problems == ()
+    assert "expired" in judge(CONNECTION + RADSEC, parties, now=NOW + timedelta(days=4000)).problems[0]
+    (tmp_path / "private" / "nas.pem").unlink()
+    (problem,) = check(tmp_path / "ikegw.toml", NOW).problems
+    assert problem.startswith("radius.servers.one.cert: no key in private/ belongs to certs/nas.pem")
+
+
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, status in ((["--help"], 0), ([], 2), (["frobnicate"], 2)):
         with pytest.raises(SystemExit) as ended:

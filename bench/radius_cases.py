@@ -1,0 +1,76 @@
+"""Logins by EAP, with a RADIUS server that takes its time: what is measured, and the settings of the gateway for it."""
+
+from attrs import frozen
+from handshake_cases import ESP, GATEWAY_ADDRESS, GATEWAY_NAME, MODERN
+from laboratory.settings import Tree
+
+from ikegw.eap.credentials import Passwords
+
+SECRET = "a secret between the gateway and its RADIUS server"
+STUB_ADDRESS = "10.9.0.9"
+PASSWORD = "every client of this benchmark has the same password"
+KEY = "ecdsa256"
+"""The kind of the gateway's certificate."""
+
+
+class _Everybody(dict[str, bytes]):
+    """Whoever it is has the same password."""
+
+    def get(self, name: str, default: bytes | None = None) -> bytes | None:  # type: ignore[override]
+        return PASSWORD.encode()
+
+
+PASSWORDS = Passwords(_Everybody())
+
+
+@frozen
+class EapCase:
+    """One way to log in: the method, the milliseconds that the server takes for each answer, and the logins at a time."""
+
+    method: str
+    delay_ms: int
+    in_flight: int
+
+    @property
+    def name(self) -> str:
+        """As it is shown, and told to the client's process."""
+        return f"EAP-{self.method.upper()}, {self.delay_ms} ms, {self.in_flight} at a time"
+
+    def settings(self) -> Tree:
+        """The gateway's connection, realm and secret."""
+        return {
+            "connections": {
+                "road": {
+                    "local_addrs": [GATEWAY_ADDRESS],
+                    "proposals": [MODERN],
+                    "unique": "never",
+                    "aaa": "bench",
+                    "accounting": "none",
+                    "local": {"auth": "pubkey", "id": GATEWAY_NAME, "certs": ["gateway.pem"]},
+                    "remote": {"auth": "eap", "id": "*@bench.example"},
+                    "children": {"net": {"local_ts": ["10.1.0.0/16"], "esp_proposals": [ESP]}},
+                },
+                "keyed": {
+                    "local_addrs": [GATEWAY_ADDRESS],
+                    "proposals": [MODERN],
+                    "local": {"auth": "psk", "id": "keyed.bench.example"},
+                    "remote": {"auth": "psk", "id": "*@keyed.example"},
+                    "children": {"net": {"local_ts": ["10.1.0.0/16"], "esp_proposals": [ESP]}},
+                },
+            },
+            "radius": {
+                "servers": {"stub": {"address": STUB_ADDRESS, "max_requests": 4096}},
+                "realms": {"bench": {"servers": ["stub"]}},
+            },
+            "secrets": {
+                "radius": {"stub": {"secret": SECRET}},
+                "ike": {"keyed": {"id": [], "secret": PASSWORD}},
+            },
+        }
+
+
+METHODS = ("md5", "mschapv2")
+DELAYS = ((0, 100), (20, 100), (200, 300), (20, 1000))
+"""Milliseconds, and logins at a time: enough of them that the gateway is never without work."""
+
+CASES = tuple(EapCase(method, delay, in_flight) for method in METHODS for delay, in_flight in DELAYS)

@@ -1,0 +1,117 @@
+"""The load: ikegw as initiator of many IKE SAs that log in by EAP; orders and answers are those of `handshake_client`.
+
+python radius_client.py METHOD CREDENTIALS IN-FLIGHT OWN-ADDRESS
+"""
+
+import os
+import sys
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv4Network
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+from handshake_cases import ESP, GATEWAY_ADDRESS, GATEWAY_NAME, MODERN, client_name
+from handshake_client import Load, reactor
+from radius_cases import PASSWORDS
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.stdio import StandardIO
+
+from ikegw.addresses.pools import PoolAddresses
+from ikegw.auth.authenticator import Authenticator
+from ikegw.auth.loading import load_credentials
+from ikegw.dataplane.memory import MemoryPlane
+from ikegw.eap.peer.supplicants import EapSupplicants
+from ikegw.gate.admission import Admission
+from ikegw.gate.limits import Limits
+from ikegw.ike.gateway import Gateway
+from ikegw.net.sockets import open_sockets
+from ikegw.net.transport import UdpTransport
+from ikegw.policy.connections import (
+    AuthKind,
+    ChildPolicy,
+    Connection,
+    EapMethod,
+    LocalAuth,
+    RemoteAuth,
+    Retransmit,
+)
+from ikegw.policy.identities import IdentityPattern, parse_identity
+from ikegw.policy.offers import parse_offer
+from ikegw.policy.selectors import DYNAMIC, from_network
+from ikegw.testing.nobody import NobodyAsks
+
+PATIENCE = Retransmit(first=30.0, tries=3)
+"""With a thousand logins at a time each waits seconds for its turn; to repeat what it said would only make more work."""
+
+
+def connection() -> Connection:
+    """A client without a name yet."""
+    behind = (from_network(IPv4Network("10.1.0.0/16")),)
+    return Connection(
+        "",
+        LocalAuth(AuthKind.EAP),
+        RemoteAuth(AuthKind.PUBKEY, IdentityPattern.parse(GATEWAY_NAME), ("ca.pem",)),
+        (ChildPolicy("net", (DYNAMIC,), behind, parse_offer("esp", ESP)),),
+        parse_offer("ike", MODERN),
+        remote_addresses=(IPv4Network(GATEWAY_ADDRESS),),
+        retransmit=PATIENCE,
+        dpd_seconds=0,
+        half_open_seconds=600,
+    )
+
+
+class EapLoad(Load):
+    """Each client has a name of its own."""
+
+    def __init__(self, method: EapMethod, gateway: Gateway, in_flight: int) -> None:
+        super().__init__(connection(), gateway, in_flight)
+        self._method = method
+        self._names = count(1)
+
+    def _connect(self, number: int) -> Deferred[Any]:
+        name = client_name(number)
+        local = LocalAuth(AuthKind.EAP, parse_identity(name), eap_identity=name, eap_methods=(self._method,))
+        self._gateway.connections = (evolve(self._template, name=f"client{number}", local=local),)
+        return self._gateway.initiate(f"client{number}")
+
+
+class _NoCertificates:
+    def own(self, files: tuple[str, ...]) -> None:
+        return None
+
+    def authorities(self, files: tuple[str, ...]) -> tuple[()]:
+        return ()
+
+
+def _gateway(directory: Path, address: str) -> Gateway:
+    """An initiator on real sockets whose tunnels carry nothing."""
+    transport = UdpTransport(open_sockets((IPv4Address(address),)))
+    loaded = load_credentials(directory / "certs", directory / "ca", directory / "private")
+    gateway = Gateway(
+        reactor,
+        os.urandom,
+        transport,
+        MemoryPlane(reactor, os.urandom),
+        PoolAddresses(()),
+        Authenticator(loaded.credentials, lambda: datetime.now(UTC), maybeDeferred),
+        NobodyAsks(),
+        EapSupplicants(os.urandom, PASSWORDS, _NoCertificates()),
+        Admission(Limits(), os.urandom, reactor.seconds()),
+        (),
+        lambda event: None,
+    )
+    gateway.start()
+    transport.start(reactor, gateway.datagram_received)
+    return gateway
+
+
+def main(method: str, directory: str, in_flight: str, own_address: str) -> None:
+    gateway = _gateway(Path(directory), own_address)
+    StandardIO(EapLoad(EapMethod(method), gateway, int(in_flight)))  # type: ignore[no-untyped-call]
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
