@@ -10,7 +10,11 @@ from OpenSSL import SSL, crypto
 from ikegw.eap.credentials import OwnCertificate
 from ikegw.eap.errors import LoginFailed
 
-_OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET
+_LEGACY_SERVER_CONNECT: Final = 0x4
+"""SSL_OP_LEGACY_SERVER_CONNECT: also with servers that do not know RFC 5746 (strongSwan's TLS 1.2). What that protects from is
+another's session which a server goes on with as ours; here the keys are those of our own handshake, or there are none.
+"""
+_OPTIONS: Final = SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET | _LEGACY_SERVER_CONNECT
 _NO_AUTO_CHAIN: Final = 0x8
 """SSL_MODE_NO_AUTO_CHAIN: send the certificates that we were given, and no others, least of all a root."""
 _DEPTH: Final = 9

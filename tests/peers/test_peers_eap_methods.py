@@ -114,7 +114,9 @@ async def test_logs_in(laboratory: Laboratory, start: Start, method: str) -> Non
 @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"identity": "nobody"}, {"identity": "mallory"}])
 @pytest.mark.parametrize("method", ["MD5", "PEAP"])
 @pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
-async def test_RE_06_IE_10_IE_11_is_refused(laboratory: Laboratory, start: Start, method: str, wrong: dict[str, str]) -> None:
+async def test_RE_06_IE_10_IE_11_is_refused(
+    laboratory: Laboratory, start: Start, method: str, wrong: dict[str, str]
+) -> None:
     server = laboratory.freeradius("radius")
     settings = METHODS[method] | ({} if method in KEYLESS else files(server))
     pair = start(server, **(settings | wrong))
