@@ -150,7 +150,7 @@ class Sender:
     def _pump(self) -> None:
         if self._resting is None and not self._pumping and not self._stopped:
             self._pumping = True  # what is answered at once comes back here
-            while len(self._in_flight) < self._window and (record := self._next()) is not None:
+            while self._may_launch and (record := self._next()) is not None:
                 self._launch(record)
             self._pumping = False
             self._load()
@@ -158,6 +158,11 @@ class Sender:
             idle, self._idle = self._idle, []
             for each in idle:
                 each.callback(None)
+
+    @property
+    def _may_launch(self) -> bool:
+        """Not any more as soon as one has failed at once: it would be the next one again, for ever."""
+        return self._resting is None and not self._stopped and len(self._in_flight) < self._window
 
     def _next(self) -> Record | None:
         busy = {record.session for record in self._in_flight.values()}

@@ -332,8 +332,11 @@ def test_IE_20_told_to_end(state):
     if state == "SMI_AUTH_PEER":
         hold_verification(pair)
     ended = begin(pair)
-    while states(pair)[-1:] != [state]:
+    for _ in range(5000):
+        if states(pair)[-1:] == [state]:
+            break
         pair.world.clock.advance(0.001)
+    assert states(pair)[-1:] == [state]
     pair.client.gateway.terminate(1)
     pair.world.run(30.0, 0.01)
     assert "the operator ended it" in ended[0]

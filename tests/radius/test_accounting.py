@@ -15,7 +15,7 @@ from ikegw.events import AaaServerBack, SessionChanged
 from ikegw.paths import Endpoint
 from ikegw.ports import Usage
 from ikegw.radius.accounting_record import Counts, Status
-from ikegw.radius.accounting_sender import MOST_IN_FLIGHT, NeverAccepted
+from ikegw.radius.accounting_sender import MOST_IN_FLIGHT, NeverAccepted, NotAcknowledged
 from ikegw.radius.accounting_store import AccountingStore, Unopened
 from ikegw.radius.packets import Code, seal
 from ikegw.session import EndCause, Grant
@@ -157,6 +157,23 @@ def test_nothing_is_lost_and_nothing_is_told_twice_while_servers_are_away(books)
     start = books.servers.of(Status.START)[0]
     assert start["Event-Timestamp"] == int(EPOCH)
     assert start["Acct-Delay-Time"] >= 500
+
+
+def test_who_says_at_once_that_nobody_can_be_asked_is_asked_again_later(books):
+    asked = []
+
+    def nobody(realm, attributes):
+        asked.append(realm)
+        assert len(asked) < 50, "asked again and again, without a pause"
+        return fail(NotAcknowledged("all servers are dead"))
+
+    (sender,) = books.accounting._senders.values()
+    sender.ask, told = nobody, sender.ask
+    books.begin(session(1))
+    settled(books, 20)
+    sender.ask = told
+    settled(books)
+    assert books.servers.story[-1] == ("START", "5f-1")
 
 
 def test_a_stop_waits_for_its_start(books):
