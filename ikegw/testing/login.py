@@ -40,10 +40,11 @@ def asking(connection: Connection = EAP_GATEWAY) -> Connection:
 @cache
 def authority() -> tuple[Authority, Party]:
     """An authority, and the gateway's certificate of it."""
-    root = Authority.root("root", "ecdsa256", Period.around(NOW))
-    return root, root.issue("gw.test", "ecdsa256", ["gw.test"], usages=GATEWAY_USAGES)
+    root = Authority.root("root", "ed25519", Period.around(NOW))
+    return root, root.issue("gw.test", "ed25519", ["gw.test"], usages=GATEWAY_USAGES)
 
 
+@cache
 def gateway_credentials() -> Credentials:
     """The gateway's certificate with its key."""
     root, party = authority()
@@ -55,6 +56,7 @@ def gateway_credentials() -> Credentials:
     )
 
 
+@cache
 def client_credentials() -> Credentials:
     """The authority, and nothing of its own."""
     return Credentials(authorities={"ca.pem": (X509.of(authority()[0].certificate),)})

@@ -9,6 +9,7 @@ from ikegw.events import IkeUp
 from ikegw.ike.sa import IkeSa
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.proposals import parse_offer
+from ikegw.testing.login import login_pair
 from ikegw.testing.pair import CLIENT, GATEWAY, Pair, make_pair
 from ikegw.wire.delete import Delete
 from ikegw.wire.message import Header
@@ -86,9 +87,10 @@ def test_every_single_bit_flip_of_a_recorded_exchange():
     assert connects(pair)
 
 
-def test_flipped_bits_inside_a_running_handshake_change_nothing():
+@pytest.mark.parametrize("make", [make_pair, login_pair], ids=["shared key", "EAP"])
+def test_flipped_bits_inside_a_running_handshake_change_nothing(make):
     """Each protected datagram comes damaged first, then whole: the handshake goes on as if nothing had been."""
-    pair = make_pair()
+    pair = make()
     generator = Random(5)
 
     def damage(datagram):
@@ -103,6 +105,23 @@ def test_flipped_bits_inside_a_running_handshake_change_nothing():
     pair.world.wire.tap = damage
     assert connects(pair)
     assert pair.gateway.gateway.listing()[0].state == "SM_MATURE"
+
+
+def test_prefixes_and_flipped_bits_of_a_recorded_login():
+    recording = login_pair()
+    assert connects(recording)
+    pair, generator = login_pair(), Random(6)
+    for number, datagram in enumerate(recording.world.wire.history):
+        message = datagram.octets
+        for length in range(0, len(message), 3):
+            pair.gateway.gateway.datagram_received(from_stranger(length), message[:length])
+        for _ in range(300):
+            octets = bytearray(message)
+            octets[generator.randrange(len(octets))] ^= 1 << generator.randrange(8)
+            pair.gateway.gateway.datagram_received(from_stranger(number), bytes(octets))
+        settle(pair)
+    assert size(pair) == (0, 0, 0, 0, 0, 0)
+    assert connects(pair)
 
 
 def test_two_hundred_thousand_random_datagrams_and_an_honest_client_meanwhile():

@@ -1,5 +1,7 @@
 """An EAP login through the gateway: rows R-05…R-12 of Figure 4, and RE-06, RE-07, RE-10, RE-11 of Figure 5."""
 
+from random import Random
+
 import pytest
 from attrs import evolve
 from login_puppet import LoginPuppet, half_way, logging_in
@@ -19,11 +21,21 @@ from ikegw.wire.certificate import Certificate
 from ikegw.wire.configuration import Configuration
 from ikegw.wire.delete import Delete
 from ikegw.wire.eap import Eap, EapPacket
-from ikegw.wire.identification import Identity, IdResponder
+from ikegw.wire.identification import Identity, IdInitiator, IdResponder
 from ikegw.wire.notify import Notify
 from ikegw.wire.proposal import SecurityAssociation
-from ikegw.wire.registry import AuthMethod, EapCode, EapType, ExchangeType, IdType, NotifyType, ProtocolId
+from ikegw.wire.registry import (
+    AuthMethod,
+    ConfigType,
+    EapCode,
+    EapType,
+    ExchangeType,
+    IdType,
+    NotifyType,
+    ProtocolId,
+)
 from ikegw.wire.selectors import SelectorsInitiator, SelectorsResponder
+from ikegw.wire.unknown import UnknownPayload
 
 REQUEST = Question(1, 1).packet(7)
 FAILED = [NotifyType.AUTHENTICATION_FAILED]
@@ -419,6 +431,31 @@ def test_the_gateway_stops_in_the_middle_of_logins():
     puppet.pair.gateway.gateway.shutdown()
     puppet.pair.world.run(5.0, 0.1)
     assert puppet.left_nothing
+
+
+PARTS = [
+    Eap(EapPacket(EapCode.RESPONSE, 7, EapType.EXPERIMENTAL, b"x").encode()), Eap(success(7)), Eap(failure(7)), Eap(REQUEST),
+    Eap(EapPacket(EapCode.RESPONSE, 7, EapType.NAK, b"").encode()), Authentication(AuthMethod.SHARED_KEY, b""),
+    Authentication(AuthMethod(200), bytes(40)), IdInitiator(parse_identity("mallory@test")),
+    IdResponder(parse_identity("gw.test")),
+    Notify(NotifyType.AUTHENTICATION_FAILED), Notify(NotifyType.INITIAL_CONTACT), Notify(NotifyType(12345)),
+    Delete(ProtocolId.IKE, ()), Configuration(ConfigType.REQUEST, ()), UnknownPayload(200, True, b""),
+    UnknownPayload(200, False, b""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("state", ASKED)
+def test_whatever_an_initiator_says_under_its_keys(state):
+    """It is answered or dropped; nobody is let in by it, and nothing is left."""
+    generator = Random(state)
+    for _ in range(60):
+        puppet = half_way(state)
+        puppet.aaa.answers, puppet.aaa._left = (), [None, None]
+        exchange = generator.choice([ExchangeType.IKE_AUTH] * 4 + [ExchangeType.INFORMATIONAL])
+        puppet.say(*generator.sample(PARTS, generator.randrange(5)), exchange=exchange)
+        puppet.pair.world.run(LOGIN_SECONDS + 5.0, 5.0)
+        assert not puppet.pair.gateway.heard(IkeUp)
+        assert puppet.left_nothing
 
 
 # ------------------------------------------------------------ lost and doubled datagrams; other people

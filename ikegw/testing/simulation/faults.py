@@ -73,6 +73,13 @@ class Plan:
     lease_delay: float = 0.0
     lease_failures: float = 0.0
     """How often that server refuses what it is asked, while there is trouble."""
+    logins: bool = False
+    """Do the clients log in by EAP, in place of a shared key?"""
+    login_rounds: int = 1
+    login_seconds: float = 0.0
+    """How long the AAA server takes for an answer, and a client for a response."""
+    login_failures: float = 0.0
+    """How often that server is silent or refuses, while there is trouble."""
     pfs: bool = False
     natted: float = 0.3
     """The share of the clients that a NAT is in front of."""
@@ -96,7 +103,8 @@ def plan_of(seed: int) -> Plan:
         both = draw(low, high), draw(low, high)
         return random.choice((both, both, (both[0], 0.0), (0.0, both[1])))
 
-    lending = dice(seed + 4)
+    lending, logging_in = dice(seed + 4), dice(seed + 6)
+    by_login = seed % 5 in (1, 2)
     served = seed % 3 == 2
     return Plan(
         seed,
@@ -125,4 +133,8 @@ def plan_of(seed: int) -> Plan:
         lease_seconds=lending.uniform(50.0, 100.0) if served else 0.0,
         lease_delay=lending.choice((0.0, 0.02, 0.5, 5.0)) if served else 0.0,
         lease_failures=lending.choice((0.0, 0.1, 0.4)) if served else 0.0,
+        logins=by_login,
+        login_rounds=logging_in.choice((1, 2, 5)),
+        login_seconds=logging_in.choice((0.0, 0.02, 0.5)),
+        login_failures=logging_in.choice((0.0, 0.1, 0.3)),
     )

@@ -15,7 +15,7 @@ from ikegw.events import Event, IkeUp
 from ikegw.ike.sa import IkeSa
 from ikegw.paths import Address, Path
 from ikegw.policy.connections import Connection
-from ikegw.ports import Random
+from ikegw.ports import Aaa, Random, Supplicants
 from ikegw.testing.simulation.mortal import MortalClock
 from ikegw.testing.simulation.network import Network
 from ikegw.testing.simulation.slow_plane import SlowPlane
@@ -42,6 +42,8 @@ class Party:
     heard: Heard = field(default=nobody, repr=False)
     plane_delay: float = 0.0
     make_addresses: MakeAddresses = field(default=at_once_from_pool, repr=False)
+    make_aaa: Callable[[IReactorTime], Aaa] | None = field(default=None, repr=False)
+    make_supplicants: Callable[[IReactorTime], Supplicants] | None = field(default=None, repr=False)
     arrived: Callable[[InnerPacket], None] | None = field(default=None, init=False, repr=False)
     logins: int = field(default=0, init=False)
     asked: list[Deferred[object]] = field(factory=list, init=False, repr=False)
@@ -75,6 +77,8 @@ class Party:
             publish=self._publish,
             make_plane=self._make_plane,
             make_addresses=self.make_addresses,
+            aaa=None if self.make_aaa is None else self.make_aaa(clock),
+            supplicants=None if self.make_supplicants is None else self.make_supplicants(clock),
         )
         self.network.join_esp(self.address, self._receive)
 

@@ -130,12 +130,14 @@ class Simulation:
         self._note("trouble begins")
         self.town.network.faults = self.plan.faults
         self.town.trouble_server(self.plan.lease_failures)
+        self.town.mood.share = self.plan.login_failures
         self.trouble.begin()
         self.pass_time(self.plan.trouble)
         self.trouble.stop()
 
     def _heal(self) -> None:
         self.town.trouble_server(0.0)
+        self.town.mood.share = 0.0
         self.town.network.faults = Faults(latency=self.plan.faults.latency, spread=0.0)
         self._note("the wire heals")
 

@@ -22,10 +22,13 @@ from ikegw.policy.selectors import DYNAMIC, from_network
 from ikegw.ports import Addresses
 from ikegw.testing.heap_clock import HeapClock
 from ikegw.testing.lease_server import LeaseServer, Leasing
+from ikegw.testing.login import client_credentials, gateway_credentials
 from ikegw.testing.pair import shared_key
 from ikegw.testing.simulation.faults import Plan, dice
+from ikegw.testing.simulation.moody_aaa import PASSWORD, Mood, MoodyAaa
 from ikegw.testing.simulation.network import Network
 from ikegw.testing.simulation.party import Heard, Party, nobody
+from ikegw.testing.supplicant import FakeSupplicants
 from ikegw.testing.world import World
 
 GATEWAY_ADDRESS = IPv4Address("192.0.2.1")
@@ -48,10 +51,14 @@ class Town:
     gateway: Party = field(init=False)
     clients: list[Party] = field(init=False)
     heard: Heard = field(default=nobody, repr=False)
+    mood: Mood = field(init=False)
+    """How whoever is asked about logins feels."""
+
     server: LeaseServer | None = field(default=None, init=False)
     """Who lends addresses for a time, if the gateway has no pools of its own. It never loses power."""
 
     def __attrs_post_init__(self) -> None:
+        self.mood = Mood(dice(self.plan.seed + 7))
         self.world = World(self.plan.seed << 20, HeapClock())
         self.network = Network(self.world.clock, random=dice(self.plan.seed + 1), faults=self.plan.faults)
         self.world.wire = self.network
@@ -71,7 +78,10 @@ class Town:
     def _party(
         self, name: str, address: IPv4Address, connection: Connection, pools: tuple[Pool, ...] = ()
     ) -> Party:
+        lets_in = bool(pools)
         everyone = shared_key("%any")
+        if self.plan.logins:
+            everyone = gateway_credentials() if lets_in else client_credentials()
         return Party(
             self.world,
             self.network,
@@ -83,10 +93,19 @@ class Town:
             self.heard,
             self.plan.plane_delay,
             self._addresses,
+            self._aaa if lets_in else None,
+            None if lets_in else self._supplicants,
         )
 
     def _addresses(self, clock: IReactorTime, pool: PoolAddresses) -> Addresses:
         return pool if self.server is None else Leasing(clock, self.server, self.plan.lease_delay)
+
+    def _aaa(self, clock: IReactorTime) -> MoodyAaa:
+        plan = self.plan
+        return MoodyAaa(clock, rounds=plan.login_rounds, seconds=plan.login_seconds, mood=self.mood)
+
+    def _supplicants(self, clock: IReactorTime) -> FakeSupplicants:
+        return FakeSupplicants(clock, PASSWORD, self.plan.login_seconds)
 
     def trouble_server(self, share: float) -> None:
         """Have the server of addresses refuse so much of what it is asked."""
@@ -141,12 +160,22 @@ def _connection(plan: Plan, side: int, name: str, own: str, peer: str) -> Connec
 
 def gateway_connection(plan: Plan) -> Connection:
     """The gateway's one connection, for everyone."""
-    return evolve(_connection(plan, 0, "road", "gw.test", "*@test"), pools=("road",))
+    connection = evolve(_connection(plan, 0, "road", "gw.test", "*@test"), pools=("road",))
+    if not plan.logins:
+        return connection
+    local = evolve(connection.local, kind=AuthKind.PUBKEY, certificates=("own.pem",))
+    return evolve(connection, local=local, remote=evolve(connection.remote, kind=AuthKind.EAP), aaa="staff")
 
 
 def client_connection(plan: Plan, number: int) -> Connection:
     """Client `number` calls the gateway and asks for an address."""
     connection = _connection(plan, 1, "home", f"c{number}@test", "gw.test")
+    if plan.logins:
+        connection = evolve(
+            connection,
+            local=evolve(connection.local, kind=AuthKind.EAP),
+            remote=evolve(connection.remote, kind=AuthKind.PUBKEY),
+        )
     return evolve(
         connection,
         remote_addresses=(IPv4Network(f"{GATEWAY_ADDRESS}/32"),),
