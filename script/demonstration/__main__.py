@@ -1,10 +1,12 @@
-"""`python -m demonstration [--peer strongswan]`: the demo from beginning to end; `script/demo` prepares and calls it."""
+"""`python -m demonstration [--eap] [--peer strongswan]`: the demo from beginning to end; `script/demo` prepares and calls it."""
 
+import argparse
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -77,18 +79,35 @@ def _moments(daemon: StrongSwan | Ikegw, since: int) -> list[Moment]:
     return list(read(daemon.name.partition("-")[0], daemon.daemon.text(since)))
 
 
-def play(peer: str, directory: Path) -> None:
+def guess(stage: Stage) -> None:
+    """Somebody tries a password that is not Carol's."""
+    since = stage.gateway.daemon.mark()
+    client = stage.client_with_password("guessed")
+    if isinstance(client, StrongSwan):
+        with suppress(CommandFailed):
+            client.connect("home")
+    stage.gateway.daemon.wait_for("authentication failed", since=since)
+    client.stop()
+    page.lines(told([*_moments(client, 0), *_moments(stage.gateway, since)], page.WIDTH))
+
+
+def play(peer: str, eap: bool, directory: Path) -> None:
     """The whole demo; everything is swept up however it ends."""
     laboratory = Laboratory(directory)
     try:
         page.title(__version__, peer)
-        stage = Stage(laboratory, peer)
+        stage = Stage(laboratory, peer, eap)
         page.heading("The gateway starts with a copy of etc/ikegw")
         stage.gateway.start()
         stage.gateway.daemon.wait_for(r"connection roadwarriors-psk: .*\n")
         page.log(stage.gateway.daemon.text())
-        act(stage, "1. Carol connects with a shared key", stage.client_with_key)
-        act(stage, "2. Carol connects with a certificate", stage.client_with_certificate)
+        if eap:
+            act(stage, "1. Carol logs in with her name and password (EAP)", stage.client_with_password)
+            page.heading("2. Somebody guesses her password")
+            guess(stage)
+        else:
+            act(stage, "1. Carol connects with a shared key", stage.client_with_key)
+            act(stage, "2. Carol connects with a certificate", stage.client_with_certificate)
     except (CommandFailed, NeverHappened, OSError) as error:
         page.failed(error, laboratory.logs())
         raise SystemExit(1) from None
@@ -101,10 +120,13 @@ def main() -> NoReturn:
     """Play, and say how it ended."""
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    peer = sys.argv[-1] if len(sys.argv) > 1 else "ikegw"
+    parser = argparse.ArgumentParser(prog="script/demo")
+    parser.add_argument("--peer", choices=("ikegw", "strongswan"), default="ikegw")
+    parser.add_argument("--eap", action="store_true")
+    chosen = parser.parse_args()
     try:
         with tempfile.TemporaryDirectory(prefix="ikegw-demo-") as directory:
-            play(peer, Path(directory))
+            play(chosen.peer, chosen.eap, Path(directory))
     except KeyboardInterrupt:
         print("\nInterrupted; everything is swept up.")
         sys.exit(130)

@@ -4,10 +4,11 @@ import shutil
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Final
 
 from attrs import define, field
-from laboratory import roadwarrior, underlays
+from laboratory import logins, roadwarrior, underlays
 from laboratory.gateway import Ikegw
 from laboratory.room import Laboratory
 from laboratory.settings import Tree, merged
@@ -25,13 +26,15 @@ BEHIND: Final = ("10.1.0.1", "fd00:1::1")
 
 @define
 class Stage:
-    """Who takes part. The client plays twice: each time a new daemon."""
+    """Who takes part. The client plays twice: each time a new daemon. `eap`: the gateway knows it by name and password."""
 
     laboratory: Laboratory
     peer: str
+    eap: bool = False
     underlay: Underlay = field(init=False)
     gateway: Ikegw = field(init=False)
     _pki: DemoPki = field(init=False)
+    _password: str = field(factory=lambda: token_urlsafe(12), init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         inner = (f"{BEHIND[0]}/32", f"{BEHIND[1]}/128")
@@ -50,6 +53,24 @@ class Stage:
         write_directory(
             self.gateway.directory, {"gw": self._pki.gateway[1]}, {"ca": self._pki.root.certificate}
         )
+        if self.eap:
+            shipped = self.gateway.directory / "conf.d" / "eap.toml.example"
+            shipped.rename(shipped.with_suffix(""))
+            passwords = self.gateway.directory / "secrets.d" / "eap.toml"
+            passwords.touch(mode=0o600)
+            passwords.write_text(f'[secrets.eap.carol]\nid = ["{CLIENT}"]\nsecret = "{self._password}"\n')
+
+    def client_with_password(self, password: str | None = None) -> StrongSwan | Ikegw:
+        """A client that logs in by EAP, with the right password or another."""
+        client = self._client("client-eap" if password is None else "client-guessing")
+        client.trust(self._pki.root.certificate)
+        underlay = self.underlay
+        client.load(
+            logins.client(
+                underlay.client_address, underlay.gateway_address, password=password or self._password
+            )
+        )
+        return client
 
     def client_with_key(self) -> StrongSwan | Ikegw:
         """A client that has the shipped shared key."""
@@ -71,7 +92,7 @@ class Stage:
         if self.peer == "strongswan":
             stamps: Tree = {"default": 1, "ike_name": True, "flush_line": True, "time_format": "%s"}
             return self.laboratory.strongswan(
-                name, place, {"filelog": {"stderr": {**stamps, "time_add_ms": True}}}
+                name, place, {"filelog": {"stderr": {**stamps, "time_add_ms": True}}}, eap=self.eap
             )
         client = Ikegw(name, place, self.laboratory.directory / name, to_the_microsecond=True)
         self.laboratory.daemons.append(client)

@@ -16,6 +16,7 @@ _CHARON_TELLS = re.compile(
     r"^(initiating|generating|parsed|authentication of|installing new virtual IP|IKE_SA \S+ established|CHILD_SA \S+ established"
     r"|deleting IKE_SA|IKE_SA deleted|received \S+ notify)"
 )
+_STATES_WIDTH = 34
 _SPIS = re.compile(r"; SPIs? [^;]*")
 _WHY = {
     (row.state, row.cause): row.summary
@@ -67,8 +68,11 @@ def told(moments: Iterable[Moment], width: int) -> Iterator[str]:
     for moment in ordered:
         milliseconds = (moment.when - ordered[0].when) * 1000
         head = f"{milliseconds:8.1f} ms  {moment.who:<8} "
-        if moment.states:
-            yield from _wrapped(f"{head}{moment.states:<34} ", moment.text, width)
+        if len(moment.states) > _STATES_WIDTH:
+            yield f"{head}{moment.states}"
+            yield from _wrapped(" " * (len(head) + _STATES_WIDTH + 1), moment.text, width)
+        elif moment.states:
+            yield from _wrapped(f"{head}{moment.states:<{_STATES_WIDTH}} ", moment.text, width)
         else:
             yield from _wrapped(head + "  ", moment.text, width)
 

@@ -13,7 +13,12 @@ from ikegw.config.shape import Key
 ETC = Path(__file__).parents[2] / "etc" / "ikegw"
 WRITTEN = "".join(
     (ETC / name).read_text()
-    for name in ("conf.d/roadwarriors.toml", "conf.d/site.toml.example", "secrets.d/example.toml")
+    for name in (
+        "conf.d/roadwarriors.toml",
+        "conf.d/site.toml.example",
+        "conf.d/eap.toml.example",
+        "secrets.d/example.toml",
+    )
 )
 ODD = [
     "true", "0", "-1", "99999999999999999999", "1.5", "nan", "inf", '""', '" "', '"x"', '","', "[]", "[[]]", "[{}]", '[""]',

@@ -51,6 +51,10 @@ class Ikegw:
         """Put a certificate with its key in certs/ and private/ as `name`.pem, and the authority in ca/ca.pem."""
         write_directory(self.directory, {name: party}, {"ca": authority})
 
+    def trust(self, authority: x509.Certificate) -> None:
+        """Put the authority in ca/ca.pem."""
+        write_directory(self.directory, {}, {"ca": authority})
+
     def load(self, settings: Tree) -> None:
         """Write the settings and start with them; or, when it runs, have them read (SIGHUP)."""
         (self.directory / "secrets.d").mkdir(parents=True, exist_ok=True)

@@ -118,6 +118,10 @@ class StrongSwan:
         """Put a certificate with its key in x509/ and private/ as `name`.pem, and the authority in x509ca/ca.pem."""
         (self.directory / "x509" / f"{name}.pem").write_bytes(party.certificate.public_bytes(Encoding.PEM))
         (self.directory / "private" / f"{name}.pem").write_bytes(party.private_pem)
+        self.trust(authority)
+
+    def trust(self, authority: x509.Certificate) -> None:
+        """Put the authority in x509ca/ca.pem."""
         (self.directory / "x509ca" / "ca.pem").write_bytes(authority.public_bytes(Encoding.PEM))
 
     def load(self, settings: Tree) -> None:
