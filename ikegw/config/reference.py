@@ -97,9 +97,15 @@ def _row(key: Key) -> str:
 
 
 def _default(key: Key) -> str:
+    text = default_text(key)
+    return {"none": "", "required": "**required**"}.get(text, f"`{text}`")
+
+
+def default_text(key: Key) -> str:
+    """A default as a file has it, `none`, or `required`."""
     if key.required:
-        return "**required**"
-    return "" if key.default is None or key.default == [] else f"`{json.dumps(key.default)}`"
+        return "required"
+    return "none" if key.default is None or key.default == [] else json.dumps(key.default)
 
 
 if __name__ == "__main__":

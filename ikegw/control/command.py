@@ -16,14 +16,19 @@ DEFAULT_CONFIGURATION: Final = Path("/etc/ikegw/ikegw.toml")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit status: 0 done, 1 not, 2 not understood."""
-    parser = argparse.ArgumentParser(prog="ikegwctl", description="Control ikegw, the IKEv2 gateway.")
-    parser.add_argument("--version", action="version", version=f"ikegw {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    add_commands(commands)
-    _add_check(commands)
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], int] = options.run
     return run(options)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Every command with its arguments: what is understood, and what the manual is written from."""
+    whole = argparse.ArgumentParser(prog="ikegwctl", description="Control ikegw, the IKEv2 gateway.")
+    whole.add_argument("--version", action="version", version=f"ikegw {__version__}")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    add_commands(commands)
+    _add_check(commands)
+    return whole
 
 
 def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
