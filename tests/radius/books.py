@@ -49,6 +49,9 @@ class Servers:
 
     clock: Clock
     answers: bool = True
+    refuses: bool = False
+    """Nobody is there to be asked, which is known at once."""
+
     heard: list[tuple[str, dict[str, object]]] = field(factory=list)
     open: list[Deferred[None]] = field(factory=list)
 
@@ -57,6 +60,8 @@ class Servers:
         for name, value in attributes:
             found[name] = (*found.get(name, ()), value) if name == "Class" else value
         self.heard.append((realm, found))
+        if self.refuses:
+            return fail(NotAcknowledged("nobody is there to be asked"))
         if self.answers:
             return succeed(None)
         asked: Deferred[None] = Deferred()

@@ -462,3 +462,14 @@ def test_nobody_else_reads_who_was_connected(books, tmp_path):
     books.begin(session())
     for file in tmp_path.iterdir():
         assert not file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO), file
+
+
+def test_who_fails_at_once_is_asked_again_only_after_the_pause(tmp_path: File):
+    """It was asked without end, and nothing else went on."""
+    books = Books(tmp_path)
+    books.servers.refuses = True
+    books.start()
+    books.begin(session())
+    assert len(books.servers.heard) == 1
+    books.accounting.stop()
+    assert len(books.servers.heard) <= 3

@@ -81,6 +81,13 @@ class Place:
             f'[secrets.ike.key]\nid = ["gw.example.org", "alice@example.org"]\nsecret = "{secret}"\n'
         )
         key.chmod(0o600)
+        (self.directory / "conf.d").mkdir(exist_ok=True)
+        elsewhere = {
+            "accounting": f'accounting.directory = "{self.directory}"\n',
+            "store": f'store.path = "{self.directory}/addresses.db"\n',
+        }
+        state = "".join(line for table, line in elsewhere.items() if f"[{table}]" not in text)
+        (self.directory / "conf.d" / "state.toml").write_text(state)
 
     def make(self) -> GatewayService:
         def memory_plane(reactor: Any, *rest: Any) -> Plane:
