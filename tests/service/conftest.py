@@ -70,10 +70,6 @@ class Place:
         return self.directory / "ikegw.toml"
 
     def write(self, text: str, secret: str = SECRET) -> None:
-        # Nothing of this host's own gateway, if it has one, is touched.
-        (self.directory / "conf.d").mkdir(exist_ok=True)
-        own = f'[accounting]\ndirectory = "{self.directory}"\n'
-        (self.directory / "conf.d" / "own.toml").write_text("" if "[accounting]" in text else own)
         self.main.write_text(text)
         (self.directory / "secrets.d").mkdir(exist_ok=True)
         key = self.directory / "secrets.d" / "key.toml"
@@ -81,6 +77,7 @@ class Place:
             f'[secrets.ike.key]\nid = ["gw.example.org", "alice@example.org"]\nsecret = "{secret}"\n'
         )
         key.chmod(0o600)
+        # Nothing of this host's own gateway, if it has one, is touched.
         (self.directory / "conf.d").mkdir(exist_ok=True)
         elsewhere = {
             "accounting": f'accounting.directory = "{self.directory}"\n',
