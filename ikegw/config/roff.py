@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from ikegw import __version__
-
 
 def head(name: str, section: int, what: str) -> Iterator[str]:
     """The title, and what apropos(1) finds."""
-    yield f'.TH {name.upper()} {section} "" "ikegw {__version__}" "ikegw"'
+    yield f'.TH {name.upper()} {section} "" "ikegw" "ikegw"'
     yield ".SH NAME"
     yield f"{escaped(name)} \\- {escaped(what)}"
 
