@@ -1,7 +1,7 @@
 """Who a DHCP server takes a client of ours for: the same at every login of one identity, so that it gets its address again."""
 
 from hashlib import sha256
-from typing import Final
+from typing import Final, Self
 
 from attrs import evolve, frozen
 
@@ -22,22 +22,34 @@ _UUID: Final = b"\0\4"
 
 @frozen
 class Client:
-    """`number` tells apart the leases of one name. `hardware` is a MAC address of the locally administered kind."""
+    """`number` tells apart the leases of one name. Servers are not told the `kind` of an identity, None for a name by EAP."""
 
     name: str
     number: int = 0
     naming: Naming = Naming.NAME
+    kind: IdType | None = None
+
+    @classmethod
+    def of(cls, request: AddressRequest, naming: Naming = Naming.NAME) -> Self:
+        """The first of the clients that the request may be for."""
+        if request.user:
+            return cls(_short(request.user), 0, naming)
+        return cls(_short(_spelled(request.identity)), 0, naming, request.identity.type)
+
+    def numbered(self, number: int) -> Self:
+        """Another one of the same name."""
+        return evolve(self, number=number)
 
     @property
     def hardware(self) -> bytes:
-        """chaddr, for servers and tables that want one."""
-        first, *rest = self._digest(b"chaddr")[:6]
+        """chaddr, a MAC address of the locally administered kind, for servers and tables that want one."""
+        first, *rest = self._digest(b"chaddr" + self.iaid)[:6]
         return bytes([first & 0xFC | 0x02, *rest])
 
     @property
     def duid(self) -> bytes:
         """The DUID, a UUID made from the name (RFC 6355): all leases of one name have the same."""
-        uuid = bytearray(evolve(self, number=0)._digest(b"duid")[:16])
+        uuid = bytearray(self._digest(b"duid")[:16])
         uuid[6] = uuid[6] & 0x0F | 0x80  # version 8, of our own making (RFC 9562 §5.8)
         uuid[8] = uuid[8] & 0x3F | 0x80
         return _UUID + bytes(uuid)
@@ -52,26 +64,26 @@ class Client:
         """Option 61."""
         if self.naming is Naming.DUID:
             return _DUID_TYPE + self.iaid + self.duid
-        return _NO_HARDWARE + (f"{self.name}#{self.number}" if self.number else self.name).encode()
+        return _NO_HARDWARE + self._octets + (b"#%d" % self.number if self.number else b"")
+
+    @property
+    def _octets(self) -> bytes:
+        return self.name.encode("utf-8", "surrogateescape")
 
     def _digest(self, purpose: bytes) -> bytes:
-        return sha256(purpose + self.iaid + self.name.encode()).digest()
+        return sha256(purpose + self._octets).digest()
 
 
-def name_of(request: AddressRequest) -> str:
-    """The name that EAP made certain, else the identity, whose letters count without case where they do so for IKE.
+def _spelled(identity: Identity) -> str:
+    """An identity in words; its letters count without case where they do so for IKE."""
+    if identity.type in (IdType.FQDN, IdType.RFC822_ADDR):
+        identity = Identity(identity.type, identity.data.lower())
+    name = display(identity)
+    if len(name) < LONGEST_SHOWN:
+        return name
+    return "sha256:" + sha256(identity.encode()).hexdigest()  # what is shown may not be all of it
 
-    Too long a name is its digest: no two identities have one name.
-    """
-    if request.user:
-        name = request.user
-    else:
-        identity = request.identity
-        if identity.type in (IdType.FQDN, IdType.RFC822_ADDR):
-            identity = Identity(identity.type, identity.data.lower())
-        name = display(identity)
-        if len(name) >= LONGEST_SHOWN:  # perhaps not all of it
-            name = "sha256:" + sha256(identity.encode()).hexdigest()
-    if len(name.encode()) > _LONGEST_NAME:
-        name = "sha256:" + sha256(name.encode()).hexdigest()
-    return name
+
+def _short(name: str) -> str:
+    octets = name.encode("utf-8", "surrogateescape")
+    return name if len(octets) <= _LONGEST_NAME else "sha256:" + sha256(octets).hexdigest()

@@ -3,10 +3,16 @@
 from typing import Protocol
 
 from ikegw.dhcp.answers import Answer
+from ikegw.dhcp.clients import Client
 
 
 class Dialect(Protocol):
     """The messages about one client's lease, as octets for a server. `elapsed` are the seconds since the exchange began."""
+
+    @property
+    def client(self) -> Client:
+        """Whose lease it is."""
+        ...
 
     @property
     def family(self) -> int:

@@ -6,9 +6,10 @@ from attrs import evolve
 from fake_server import SETTINGS, FakeServer, World, asking
 
 from ikegw.config.dhcp import LeasePer, Naming
-from ikegw.dhcp.clients import Client, name_of
+from ikegw.dhcp.clients import Client
 from ikegw.dhcp.registry import AgentOption, Option4
 from ikegw.dhcp.values4 import encode_agent_information
+from ikegw.ports import AddressRequest
 
 ALICE = IPv4Interface("10.60.0.2/24")
 PER_SESSION = evolve(SETTINGS, lease_per=LeasePer.SESSION)
@@ -119,6 +120,10 @@ def test_client_is_the_same_whatever_it_logs_in_from() -> None:
     assert len(hardware) == 6
 
 
+def name_of(request: AddressRequest) -> str:
+    return Client.of(request).name
+
+
 def test_names_count_as_IKE_compares_them() -> None:
     assert name_of(asking("Carol@IKEgw.example")) == "carol@ikegw.example"
     assert name_of(asking("GW.example")) == "gw.example"
@@ -127,6 +132,28 @@ def test_names_count_as_IKE_compares_them() -> None:
     assert name_of(asking("x" * 300)).startswith("sha256:")
     assert len({name_of(asking("x" * length)) for length in (159, 160, 161, 300, 301)}) == 5
     assert name_of(asking(user="ü" * 101)).startswith("sha256:")
+
+
+def test_names_that_are_spelled_alike_are_still_two_clients() -> None:
+    """Both are `alice` to the server, but one by EAP, the other by its certificate: they never share an address."""
+    world = World()
+    user, host = world.lease(asking("192.0.2.1", user="alice")), world.lease(asking("alice"))
+    assert (user.ip4, host.ip4) == (ALICE, IPv4Interface("10.60.0.3/24"))
+    identifiers = list(dict.fromkeys(each.options[Option4.CLIENT_IDENTIFIER] for each in world.server.heard))
+    assert identifiers == [b"\0alice", b"\0alice#1"]
+    third = world.lease(asking("192.0.2.9", user="alice#1"))
+    assert third.ip4 == IPv4Interface("10.60.0.4/24")
+    again = world.lease(asking("alice"))
+    assert again.ip4 == host.ip4
+    for lease in (user, host, third, again):
+        world.release(lease)
+    assert world.is_empty
+
+
+def test_odd_names_are_names() -> None:
+    world = World()
+    world.release(world.lease(asking("192.0.2.1", user="\udcff{x}\0")))
+    assert world.server.heard[0].options[Option4.CLIENT_IDENTIFIER] == b"\0\xff{x}\0"
 
 
 def test_client_identifier_by_duid() -> None:
