@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from ikegw.config.dhcp import Strategy
 from ikegw.dhcp.answers import Answer, Kind
 from ikegw.dhcp.dialect import Dialect
+from ikegw.dhcp.explaining import Course, Said, ip_of, quoted
 from ikegw.dhcp.relay import Relay
 from ikegw.machines.lease import Lease, LeaseMachine
 from ikegw.paths import Address, Endpoint
@@ -68,9 +69,9 @@ class Binding:
     _exchange: _Exchange | None = field(default=None, init=False, repr=False)
     _timer: IDelayedCall | None = field(default=None, init=False, repr=False)
     _waiting: list[Deferred[Answer]] = field(factory=list, init=False, repr=False)
-    _heard: tuple[Answer, Endpoint] | None = field(default=None, init=False, repr=False)
-    _offer: tuple[Answer, Endpoint] | None = field(default=None, init=False, repr=False)
-    _bound: tuple[Answer, Endpoint] | None = field(default=None, init=False, repr=False)
+    _heard: Said | None = field(default=None, init=False, repr=False)
+    _offer: Said | None = field(default=None, init=False, repr=False)
+    _bound: Said | None = field(default=None, init=False, repr=False)
     _since: float = field(default=0.0, init=False, repr=False)
     """When the lease began: its request was sent."""
     _remark: str = field(default="", init=False, repr=False)
@@ -117,7 +118,7 @@ class Binding:
     @property
     def address(self) -> Address | None:
         """What it is bound to."""
-        return None if self._bound is None else _ip(self._bound[0])
+        return None if self._bound is None else ip_of(self._bound[0])
 
     @property
     def renewal_seconds(self) -> float | None:
@@ -133,9 +134,9 @@ class Binding:
 
     # ------------------------------------------------------------ what servers answer
 
-    def asked(self, server: Address) -> bool:
-        """`relay.Asker`: whether this server was sent the message that waits."""
-        return self._exchange is not None and server in self._exchange.asked
+    def knows(self, server: Address) -> bool:
+        """`relay.Asker`: whether this is one of our servers."""
+        return any(server == each.address for each in self.patience.servers)
 
     def answered(self, answer: Answer, server: Endpoint) -> None:
         """`relay.Asker`: rows H-04, H-06, H-11, H-19 have guards; what passes them is an input."""
@@ -145,7 +146,7 @@ class Binding:
         judged = self._judged(answer, server)
         if judged is None:
             self.relay.counts["useless"] += 1
-            self._remark = f"{server.address} answered with nothing usable" + _quoted(answer.text)
+            self._remark = f"{server.address} answered with nothing usable" + quoted(answer.text)
             return
         self._heard = answer, server
         judged()
@@ -155,6 +156,8 @@ class Binding:
         machine = self._machine
         if answer.kind is Kind.OFFER:
             return machine.offered if answer.server and answer.address else None
+        if self._exchange is None or server.address not in self._exchange.asked:
+            return None
         awaited = self._bound or self._offer
         if answer.kind is Kind.NAK:
             return machine.refused if awaited is None or server.address == awaited[1].address else None
@@ -162,7 +165,7 @@ class Binding:
             return machine.acknowledged  # out of turn: the state discards it
         if answer.lease_seconds is None or not answer.server:
             return None
-        if _ip(answer) == _ip(awaited[0]):
+        if ip_of(answer) == ip_of(awaited[0]):
             chosen = self._bound is not None or answer.server == awaited[0].server
             return machine.acknowledged if chosen else None
         return machine.refused if self._bound is not None else None
@@ -307,28 +310,14 @@ class Binding:
             tell(each)
 
     def _explanation(self) -> str:
-        if self._heard is not None and self._heard[0].kind is not Kind.OFFER:
-            answer, server = self._heard
-            what = _ip(self._bound[0] if self._bound else self._offer[0] if self._offer else answer)
-            verdict = "refused" if answer.kind is Kind.NAK else f"leases {_ip(answer)} in place of"
-            return f"DHCP server {server.address} {verdict} {what}" + _quoted(answer.text)
-        asked = ", ".join(str(server.address) for server in self.patience.servers)
-        seconds = self.clock.seconds() - (self._exchange.began if self._exchange else self.clock.seconds())
-        if self._bound is not None:
-            left = "" if self._remaining() > 0 else ", which has run out"
-            return f"DHCP server {self._bound[1].address} did not renew {_ip(self._bound[0])}{left} within {seconds:.0f} s"
-        if self._offer is not None:
-            offer, server = self._offer
-            return (
-                f"DHCP server {server.address} offered {_ip(offer)} and was silent for {seconds:.0f} s then"
-            )
-        remark = f" ({self._remark})" if self._remark else ""
-        return f"no DHCP server of {asked} offered an IPv{self.dialect.family} address within {seconds:.0f} s{remark}"
-
-
-def _ip(answer: Answer) -> Address | None:
-    return None if answer.address is None else answer.address.ip
-
-
-def _quoted(text: str) -> str:
-    return f": {text!r}" if text else ""
+        exchange = self._exchange
+        return Course(
+            self.dialect.family,
+            self.patience.servers,
+            self.clock.seconds() - exchange.began if exchange is not None else 0.0,
+            self._heard,
+            self._offer,
+            self._bound,
+            self._remaining() <= 0,
+            self._remark,
+        ).why()

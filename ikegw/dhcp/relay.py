@@ -14,23 +14,23 @@ from ikegw.paths import Address, Endpoint
 from ikegw.ports import Random
 
 _LOG_SECONDS: Final = 60.0
-"""A server that keeps sending what cannot be read is complained of no oftener."""
+"""Whoever keeps sending what cannot be used is complained of no oftener."""
 
 
 class Asker(Protocol):
     """Who waits for answers."""
 
-    def asked(self, server: Address) -> bool:
-        """Whether this server was asked, in the transaction that is open."""
+    def knows(self, server: Address) -> bool:
+        """Whether this is one of the servers to ask."""
         ...
 
     def answered(self, answer: Answer, server: Endpoint) -> None:
-        """A readable answer of the open transaction, from a server that was asked."""
+        """A readable answer of the open transaction, from a server that it knows."""
         ...
 
 
 class Relay:
-    """Row H-19: what comes for no open transaction, cannot be read, or is from a server not asked, is counted and dropped.
+    """Row H-19: what comes for no open transaction, cannot be read, or is from a stranger, is counted and dropped.
 
     `send` may raise OSError. `counts` says what became of datagrams: `sent`, `received`, `answer`, `malformed`, `foreign`,
     `stranger`, `other-client`, `useless`, `meaningless` and `unsent-EXXX`.
@@ -86,24 +86,22 @@ class Relay:
             answer = self._read(octets)
         except Malformed as error:
             self.counts["malformed"] += 1
-            self._complain(error, source)
+            if any(asker.knows(source.address) for asker in self._open.values()):
+                self._complain(source, f"sent what cannot be used: {error}; it is taken for silent")
             return
         asker = self._open.get(answer.transaction)
         if asker is None:
             self.counts["foreign"] += 1
-        elif not asker.asked(source.address):
+        elif not asker.knows(source.address):
             self.counts["stranger"] += 1
+            self._complain(source, "answered in place of a server that was asked; see dhcp.NAME.servers")
         else:
             self.counts["answer"] += 1
             asker.answered(answer, source)
 
-    def _complain(self, error: Malformed, source: Endpoint) -> None:
-        asked = any(asker.asked(source.address) for asker in self._open.values())
-        if asked and self._clock.seconds() - self._complained >= _LOG_SECONDS:
+    def _complain(self, source: Endpoint, what: str) -> None:
+        if self._clock.seconds() - self._complained >= _LOG_SECONDS:
             self._complained = self._clock.seconds()
             self._log.warn(
-                "the DHCP server {server} sent to {local} what cannot be used: {error}; it is taken for silent",
-                server=source.address,
-                local=self.local,
-                error=error,
+                "DHCP at {local}: {source} {what}", local=self.local, source=source.address, what=what
             )

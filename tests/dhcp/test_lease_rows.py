@@ -82,7 +82,7 @@ def test_H_05_a_second_offer_is_discarded() -> None:
     world.advance(0.01, 0.005, 0.01)
     assert waiting.lease.ip4 == IPv4Interface("10.60.0.2/24")
     assert second.kinds() == ["DISCOVER"], "only the chosen server is asked to lease"
-    assert world.relay.counts["stranger"] == 1, "it was not asked to acknowledge anything"
+    assert world.relay.counts["meaningless"] == 1
     world.deliver(world.server.reply(world.server.heard[0], Message4.OFFER, IPv4Address("10.60.0.9")))
     assert world.relay.counts["foreign"] == 1
 
@@ -205,7 +205,9 @@ def test_H_14_the_lease_runs_out_before_the_tries_do() -> None:
     world.advance(10)
     waiting = world.renew(lease)
     world.advance(*[0.5] * 20)
-    assert waiting.why_not == ("DHCP server 10.50.0.2 did not renew 10.60.0.2, which has run out within 10 s")
+    assert waiting.why_not == (
+        "DHCP server 10.50.0.2 did not renew 10.60.0.2, which has run out, within 10 s"
+    )
 
 
 def test_H_15_release_is_sent_once() -> None:
