@@ -81,6 +81,16 @@ class AuthFailed:
 
 
 @frozen
+class RevocationUnknown:
+    """A peer's certificate counts, as policy allows, though nobody could tell whether it was revoked; `detail` says why."""
+
+    sa: SaName
+    path: Path
+    remote: Identity
+    detail: str
+
+
+@frozen
 class Refused:
     """A negotiation was refused: by us (`by_peer` False) or by the peer. `notify` is the notify's name."""
 
@@ -251,6 +261,7 @@ Event = (
     | IkeUp
     | IkeDown
     | AuthFailed
+    | RevocationUnknown
     | Refused
     | ChildUp
     | ChildRekeyed

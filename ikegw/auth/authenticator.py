@@ -1,35 +1,44 @@
 """Proves who we are and checks who the peer is: the AUTH and CERT payloads of IKE_AUTH (RFC 7296 §2.15, RFC 7427)."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from functools import partial
+from os import urandom
+from typing import Final, NoReturn
 
 from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 
+from ikegw.auth.archive import Archive
+from ikegw.auth.chains import Chain
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.errors import AuthenticationError, method_not_allowed, no_own_material, not_authentic
+from ikegw.auth.examination import ByCertificate, ByKey, Examination, Means, Verified
 from ikegw.auth.octets import psk_mac
 from ikegw.auth.own import OwnCertificate, best, named
 from ikegw.auth.peers import peer_chain
 from ikegw.auth.periods import validity_problem
 from ikegw.auth.shared_keys import SharedKey
+from ikegw.auth.sources import Library, Slow
 from ikegw.crypto.compare import equal
 from ikegw.crypto.signatures import BadSignature, CannotSign, SignaturePolicy, sign, verify
 from ikegw.crypto.transforms import Prf
 from ikegw.events import AuthFailure
 from ikegw.policy.connections import AuthKind, LocalAuth, RemoteAuth
 from ikegw.policy.identities import display
+from ikegw.ports import Fetcher, FetchFailed, Random
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.certificate import Certificate, CertificateRequest
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import AuthMethod, CertEncoding, HashId
 
-__all__ = ["AuthenticationError", "Authenticator", "PeerHints", "Proof", "Slow", "Verified"]
+__all__ = [
+    "AuthenticationError", "Authenticator", "Examination", "PeerHints", "Proof", "Slow", "Verified",
+]  # fmt: skip
 
-Slow = Callable[[Callable[[], Any]], Deferred[Any]]
-"""Runs a function where it does not block the reactor: `threads.deferToThread`, or `maybeDeferred` in tests."""
+REFRESH: Final = timedelta(hours=1)
+"""How old the CRL or OCSP answer may get by which a live session stands."""
 
 SLOW_RSA_BITS: Final = 3072
 """RSA keys of this size and above sign elsewhere: 0.9 ms at 3072 bits, 1.8 ms at 4096, against 0.3 ms at 2048."""
@@ -69,12 +78,14 @@ class Proof:
     method: str
 
 
-@frozen
-class Verified:
-    """The peer is who it says it is: `method` is short (`psk`, `ecdsa-p256-sha256`), `detail` says by what we know."""
+class NoFetcher:
+    """Fetches nothing: everything that is needed must be at hand."""
 
-    method: str
-    detail: str
+    def fetch(
+        self, url: str, body: bytes | None = None, content_type: str = "", *, configured: bool = False
+    ) -> Deferred[bytes]:
+        """See `ports.Fetcher`."""
+        return fail(FetchFailed(f"{url}: nothing is downloaded here"))
 
 
 class Authenticator:
@@ -86,11 +97,21 @@ class Authenticator:
         now: Callable[[], datetime],
         slow: Slow,
         policy: SignaturePolicy | None = None,
+        fetcher: Fetcher | None = None,
+        library: Library | None = None,
+        random: Random = urandom,
+        refresh: timedelta = REFRESH,
     ) -> None:
         self.credentials = credentials
         self._now = now
         self._slow = slow
         self._policy = policy or SignaturePolicy()
+        self._means = Means(
+            lambda: self.credentials,
+            library or Library(Archive(), now, slow, random),
+            fetcher or NoFetcher(),
+            refresh,
+        )
 
     def prove(
         self, local: LocalAuth, identity: Identity, octets: bytes, prf: Prf, hints: PeerHints
@@ -105,6 +126,33 @@ class Authenticator:
         except AuthenticationError as error:
             return fail(error)
 
+    def examine(
+        self,
+        remote: RemoteAuth,
+        identity: Identity,
+        octets: bytes,
+        prf: Prf,
+        certificates: tuple[Certificate, ...],
+        authentication: Authentication,
+        local_identity: Identity,
+    ) -> Examination:
+        """Find out whether the peer is `identity` by what it sent; `octets` are `signed_octets` of its side."""
+        try:
+            self._require_allowed(remote, identity, authentication)
+        except AuthenticationError as error:
+            return ByKey(partial(_refuse, error))
+        if remote.kind is AuthKind.PSK:
+            return ByKey(
+                partial(self._verify_by_key, remote, identity, octets, prf, authentication, local_identity)
+            )
+        return ByCertificate(
+            self._means,
+            remote,
+            certificates,
+            lambda presented: peer_chain(self.credentials, remote, identity, presented, self._now()),
+            lambda chain: self._check(chain, identity, authentication, octets),
+        )
+
     def verify(
         self,
         remote: RemoteAuth,
@@ -115,16 +163,17 @@ class Authenticator:
         authentication: Authentication,
         local_identity: Identity,
     ) -> Deferred[Verified]:
-        """Check that the peer is `identity` by what it sent; `octets` are `signed_octets` of its side."""
-        try:
-            self._require_allowed(remote, identity, authentication)
-            if remote.kind is AuthKind.PSK:
-                verified = self._verify_by_key(remote, identity, octets, prf, authentication, local_identity)
-            else:
-                verified = self._verify_by_certificate(remote, identity, octets, certificates, authentication)
-            return succeed(verified)
-        except AuthenticationError as error:
-            return fail(error)
+        """As `examine`, with everything fetched on the way that it takes."""
+        examination = self.examine(
+            remote, identity, octets, prf, certificates, authentication, local_identity
+        )
+
+        def decide() -> Deferred[Verified]:
+            if examination.lacks:
+                return examination.obtain().addCallback(lambda _: decide())
+            return maybeDeferred(examination.verdict)
+
+        return decide()
 
     def requests(self, remote: RemoteAuth) -> tuple[CertificateRequest, ...]:
         """The CERTREQ payload that asks for a certificate under the authorities that `remote` trusts; none for a pinned one."""
@@ -227,24 +276,13 @@ class Authenticator:
             return self._slow(signed)
         return succeed(signed())
 
-    def _verify_by_certificate(
-        self,
-        remote: RemoteAuth,
-        identity: Identity,
-        octets: bytes,
-        certificates: tuple[Certificate, ...],
-        authentication: Authentication,
-    ) -> Verified:
-        chain = peer_chain(self.credentials, remote, identity, certificates, self._now())
+    def _check(self, chain: Chain, identity: Identity, authentication: Authentication, octets: bytes) -> str:
         try:
-            scheme = verify(
-                chain.public_key, authentication.method, authentication.data, octets, self._policy
-            )
+            return verify(chain.public_key, authentication.method, authentication.data, octets, self._policy)
         except BadSignature as error:
             raise not_authentic(
                 f"the signature of {display(identity)} ({chain.subject}) does not hold: {error}"
             ) from None
-        return Verified(scheme, f"certificate {chain.subject} ({chain.authority})")
 
     def _require_allowed(
         self, remote: RemoteAuth, identity: Identity, authentication: Authentication
@@ -258,3 +296,7 @@ class Authenticator:
             raise method_not_allowed(
                 f"{display(identity)} is to prove itself by {remote.kind.value}, but used {authentication.method.name}"
             )
+
+
+def _refuse(error: AuthenticationError) -> NoReturn:
+    raise error

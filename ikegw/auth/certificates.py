@@ -13,9 +13,11 @@ from cryptography import x509
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import AuthorityInformationAccessOID
 from service_identity import CertificateError
 from service_identity.hazmat import DNS_ID, DNSPattern
 
+from ikegw.auth.distribution import MOST_POINTS, DistributionPoint, points_of
 from ikegw.policy.distinguished_names import spell
 from ikegw.policy.identities import Normal, display, from_address, normal
 from ikegw.wire.identification import Identity
@@ -98,6 +100,32 @@ class X509:
     def key_hash(self) -> bytes:
         """By what CERTREQ would name it."""
         return key_hash(self.public_key)
+
+    @cached_property
+    def serial(self) -> int:
+        """The serial number that its issuer gave it."""
+        return self.certificate.serial_number
+
+    @cached_property
+    def crl_points(self) -> tuple[DistributionPoint, ...]:
+        """Where its issuer publishes complete CRLs (RFC 5280 §4.2.1.13)."""
+        return points_of(_extension(self.certificate.extensions, x509.CRLDistributionPoints))
+
+    @cached_property
+    def delta_points(self) -> tuple[DistributionPoint, ...]:
+        """Where its issuer publishes delta CRLs (RFC 5280 §4.2.1.15)."""
+        return points_of(_extension(self.certificate.extensions, x509.FreshestCRL))
+
+    @cached_property
+    def ocsp_urls(self) -> tuple[str, ...]:
+        """Where its issuer answers OCSP (RFC 5280 §4.2.2.1)."""
+        access = _extension(self.certificate.extensions, x509.AuthorityInformationAccess) or ()
+        return tuple(
+            each.access_location.value
+            for each in access
+            if each.access_method == AuthorityInformationAccessOID.OCSP
+            and isinstance(each.access_location, x509.UniformResourceIdentifier)
+        )[:MOST_POINTS]
 
     @property
     def title(self) -> str:

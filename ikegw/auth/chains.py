@@ -36,7 +36,10 @@ PURPOSES: Final = frozenset(
 
 @frozen
 class Chain:
-    """A peer's certificate under an authority of ours: what the cache keeps. `start` and `end` bound the whole path."""
+    """A peer's certificate under an authority of ours: what the cache keeps. `start` and `end` bound the whole path.
+
+    `path` leads from the peer's certificate to (and with) the one that is trusted by itself.
+    """
 
     subject: str
     authority: str
@@ -44,6 +47,7 @@ class Chain:
     names: tuple[Identity, ...]
     start: datetime
     end: datetime
+    path: tuple[X509, ...] = field(default=(), repr=False)
 
 
 class Trust:
@@ -92,7 +96,7 @@ class Trust:
                 )
         require_purpose(leaf)
         start, end = max(each.start for each in path), min(each.end for each in path)
-        return Chain(leaf.subject, path[-1].subject, leaf.public_key, leaf.names, start, end)
+        return Chain(leaf.subject, path[-1].subject, leaf.public_key, leaf.names, start, end, path)
 
     def _path(self, leaf: X509, others: Sequence[X509], unusable: str, now: datetime) -> tuple[X509, ...]:
         store = crypto.X509Store()  # one for each path: a store's time can be set only once

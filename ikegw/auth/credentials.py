@@ -7,10 +7,12 @@ from attrs import field, frozen
 
 from ikegw.auth.certificates import X509
 from ikegw.auth.chains import Trust
+from ikegw.auth.crls import Crl
 from ikegw.auth.errors import no_own_material
 from ikegw.auth.own import OwnCertificate, issuers
 from ikegw.auth.own import PrivateKey as PrivateKey
 from ikegw.auth.shared_keys import SharedKey, SharedKeys
+from ikegw.policy.authorities import NO_SOURCES, AuthoritySources
 from ikegw.policy.connections import LocalAuth, RemoteAuth
 
 Files = Mapping[str, tuple[X509, ...]]
@@ -33,6 +35,10 @@ class Credentials:
     certificates: Files = field(factory=dict, repr=lambda files: repr(sorted(files)))
     authorities: Files = field(factory=dict, repr=lambda files: repr(sorted(files)))
     private_keys: Mapping[bytes, PrivateKey] = field(factory=dict, repr=False)
+    crls: tuple[Crl, ...] = field(default=(), repr=False)
+    sources: Mapping[str, AuthoritySources] = field(factory=dict, repr=False)
+    """By file in `ca/`: where the authorities in it publish, besides what certificates say."""
+
     own: tuple[OwnCertificate, ...] = field(init=False, repr=False)
     _trusts: dict[tuple[str, ...], Trust] = field(init=False, factory=dict, repr=False)
 
@@ -66,6 +72,13 @@ class Credentials:
             raise no_own_material(
                 f"the connection trusts {name!r}, but no such certificate was loaded from ca/"
             ) from None
+
+    def sources_of(self, issuer: X509) -> AuthoritySources:
+        """What is configured of where `issuer` publishes."""
+        for file, sources in self.sources.items():
+            if any(each.key_hash == issuer.key_hash for each in self.authorities.get(file, ())):
+                return sources
+        return NO_SOURCES
 
     def missing(self, auth: LocalAuth | RemoteAuth) -> tuple[str, ...]:
         """The files that `auth` names and that were not loaded, as `ca/x.pem`: for whoever checks a configuration."""

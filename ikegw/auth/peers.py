@@ -1,22 +1,18 @@
 """The certificate by which a peer is to be believed: under an authority, or pinned, and in the peer's name (RFC 4945 §3)."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
 from ikegw.auth.certificates import X509, carries
 from ikegw.auth.chains import Chain, require_purpose
 from ikegw.auth.credentials import Credentials
-from ikegw.auth.errors import AuthenticationError, no_own_material, not_authentic
+from ikegw.auth.errors import no_own_material, not_authentic
 from ikegw.auth.periods import validity_problem
-from ikegw.events import AuthFailure
 from ikegw.policy.connections import RemoteAuth
 from ikegw.policy.identities import display
-from ikegw.wire.certificate import Certificate
 from ikegw.wire.identification import Identity
-from ikegw.wire.registry import CertEncoding, IdType
+from ikegw.wire.registry import IdType
 
-BY_URL: Final = frozenset({CertEncoding.HASH_AND_URL, CertEncoding.HASH_AND_URL_BUNDLE})
 NAMED_IN_CERTIFICATES: Final = frozenset(
     {IdType.IPV4_ADDR, IdType.FQDN, IdType.RFC822_ADDR, IdType.IPV6_ADDR, IdType.DER_ASN1_DN}
 )
@@ -26,14 +22,13 @@ def peer_chain(
     credentials: Credentials,
     remote: RemoteAuth,
     identity: Identity,
-    certificates: Iterable[Certificate],
+    presented: tuple[bytes, ...],
     now: datetime,
 ) -> Chain:
-    """The peer's public key and by what we know that it is `identity`'s; AuthenticationError.
+    """The peer's public key and by what we know that it is `identity`'s; AuthenticationError. `presented` are DER.
 
     A pinned certificate (`remote.certificates`) is trusted by itself; if authorities are named besides, both must hold.
     """
-    presented = _presented(certificates)
     if remote.certificates:
         pinned = _pinned(credentials, remote, identity, presented)
         _require_valid(pinned, now)
@@ -49,19 +44,6 @@ def peer_chain(
     if not carries(chain.names, identity):
         raise not_authentic(_wrong_name(chain, identity))
     return chain
-
-
-def _presented(certificates: Iterable[Certificate]) -> tuple[bytes, ...]:
-    """The X.509 certificates in their order; what is of another encoding (a CRL, say) is not for us."""
-    certificates = tuple(certificates)
-    found = tuple(each.data for each in certificates if each.encoding == CertEncoding.X509_SIGNATURE)
-    if not found and any(each.encoding in BY_URL for each in certificates):
-        raise AuthenticationError(
-            AuthFailure.DOWNLOAD_FAILED,
-            "the peer sent the address of its certificate instead of the certificate, which we never asked for and do not "
-            "fetch; switch hash-and-URL off there",
-        )
-    return found
 
 
 def _pinned(

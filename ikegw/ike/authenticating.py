@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 from attrs import define, evolve, field
 
-from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Verified
+from ikegw.auth.authenticator import AuthenticationError, Examination, PeerHints, Proof, Verified
 from ikegw.events import AuthFailed, AuthFailure, Refused
 from ikegw.ike import transport_mode
 from ikegw.ike.being_configured import granted, request_for
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of
+from ikegw.ike.examining import judge, obtain
 from ikegw.ike.greeting import certificates_to_send, window_offer
 from ikegw.ike.logging_in import LoggingIn
 from ikegw.ike.negotiation import asked_of_us, selector_payloads, tunnel
@@ -48,6 +49,10 @@ class Authenticating:
     child: ChildSa | None = field(default=None, init=False)
     login: LoggingIn | None = field(default=None, init=False, repr=False)
     """Only if we prove ourselves by EAP."""
+
+    _examination: Examination | None = field(default=None, init=False, repr=False)
+    _go_on: Callable[[], None] = field(init=False, repr=False)
+    """What follows once the responder is authentic, with the answer that is kept."""
 
     _reserved_spi: bytes = field(default=b"", init=False)
     _local_selectors: tuple[TrafficSelector, ...] = field(default=(), init=False)
@@ -152,12 +157,8 @@ class Authenticating:
         if authentication is None:
             self._unproved(verified)
             return
-
-        def known(result: Verified) -> None:
-            sa.method = result.method
-            verified()
-
-        verifying = sa.surroundings.authenticator.verify(
+        self._go_on = verified
+        self._examination = sa.surroundings.authenticator.examine(
             evolve(remote, kind=AuthKind.PUBKEY) if self._eap_alone else remote,
             identity,
             self.opening.signed_by_responder(sa.channel, identity),
@@ -166,7 +167,20 @@ class Authenticating:
             authentication,
             sa.local_identity,
         )
-        sa.wait_for(verifying, known, AuthenticationError, self._not_authentic)
+        self._judge()
+
+    def _judge(self) -> None:
+        if self._examination is not None:
+            judge(self._examination, self.machine.material_missing, self._known, self._not_authentic)
+
+    def _known(self, result: Verified) -> None:
+        self.sa.method, self.sa.examination = result.method, self._examination
+        self._go_on()
+
+    def download(self) -> None:
+        """SMI_INSTALLCSA_DL and SMI_AUTH_PEER (rows I-07, I-09, I-11)."""
+        if self._examination is not None:
+            obtain(self.sa, self._examination, lambda _: self._judge(), self._not_obtained)
 
     def _unproved(self, verified: Callable[[], None]) -> None:
         if self._eap_alone:
@@ -270,16 +284,23 @@ class Authenticating:
     def _not_authentic(self, error: AuthenticationError) -> None:
         self._fail(error.reason, error.detail)
 
+    def _not_obtained(self, error: AuthenticationError) -> None:
+        self._tell_failed(error.reason, error.detail)
+        self.machine.material_refused()
+
     def _no_spi(self, error: DataPlaneError) -> None:
         self.sa.ending = f"our data plane has no SPI for the CHILD SA: {error}"
         self.machine.terminate()
 
     def _fail(self, reason: AuthFailure, detail: str) -> None:
+        self._tell_failed(reason, detail)
+        self.machine.not_authentic()
+
+    def _tell_failed(self, reason: AuthFailure, detail: str) -> None:
         sa = self.sa
         sa.ending = detail
         sa.peer_unauthentic = True
         sa.surroundings.publish(AuthFailed(sa.name, sa.path, sa.remote_identity, reason, detail))
-        self.machine.not_authentic()
 
     def _tell_refused(self, notify: str, detail: str, *, by_peer: bool) -> None:
         self.sa.surroundings.publish(Refused(self.sa.name, self.sa.path, by_peer, notify, detail))

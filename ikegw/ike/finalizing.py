@@ -87,7 +87,25 @@ class Finalizing:
     # ------------------------------------------------------------ who is who
 
     def _verify(self) -> None:
-        self.proofs.verify(self.go_on, self._not_authentic)
+        self.proofs.verify(self._material_missing, self.go_on, self._not_authentic)
+
+    def _material_missing(self) -> None:
+        self._todo.insert(0, self._verify)
+        self.machine.material_missing()
+
+    def download(self) -> None:
+        """SMR_AUTH_DL_PEER (row R-13)."""
+        self.proofs.obtain(self._obtained, self._not_obtained)
+
+    def _obtained(self, dispensed_with: bool) -> None:
+        if dispensed_with:
+            self.machine.material_dispensable()
+        else:
+            self.machine.material_obtained()
+
+    def _not_obtained(self, error: AuthenticationError) -> None:
+        self._tell_failed(error)
+        self.machine.material_refused()
 
     def _count(self) -> None:
         """Port-Limit."""
@@ -101,10 +119,13 @@ class Finalizing:
     def _prove(self) -> None:
         self.proofs.prove(self.go_on, self._not_authentic)
 
-    def _not_authentic(self, error: AuthenticationError) -> None:
+    def _tell_failed(self, error: AuthenticationError) -> None:
         sa = self.sa
         sa.ending = error.detail
         sa.surroundings.publish(AuthFailed(sa.name, sa.path, self.identity, error.reason, error.detail))
+
+    def _not_authentic(self, error: AuthenticationError) -> None:
+        self._tell_failed(error)
         if error.reason is AuthFailure.NO_OWN_MATERIAL:
             self.machine.no_own_material()
         else:

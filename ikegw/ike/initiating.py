@@ -1,7 +1,5 @@
 """Driving Figure 2: we begin an IKE SA with IKE_SA_INIT, retries and all, and see the IKE_AUTH exchange through."""
 
-from typing import ClassVar
-
 from attrs import define, field
 
 from ikegw.crypto.groups import BadPublicValue, KeyPair, generate
@@ -38,12 +36,16 @@ MAX_ROUNDS = 3
 GRACE_SECONDS = 2.0
 """How long a proper response may still come after an unprotected error (row IE-02)."""
 
+HOLDING = frozenset(("SMI_INSTALLCSA_DL", "SMI_AUTH_PEER"))
+"""The states in which a request of the peer waits for SM_MATURE."""
+
+NOTHING: frozenset[ExchangeType] = frozenset()
+
 
 @define(eq=False)
 class Initiating:
     """The phase of an initiator up to SM_MATURE. `policy` is the child to make, `initial_contact` what to say of others."""
 
-    serves: ClassVar[frozenset[ExchangeType]] = frozenset()
     sa: IkeSa = field(repr=False)
     policy: ChildPolicy | None
     initial_contact: bool
@@ -57,6 +59,8 @@ class Initiating:
     _hint: str = field(default="", init=False)
     _childless: bool = field(default=False, init=False)
     _authenticating: Authenticating | None = field(default=None, init=False, repr=False)
+    _held: Message | None = field(default=None, init=False, repr=False)
+    """A request of the responder, which may think that the IKE SA is up while we still find out who it is (§9)."""
 
     def __attrs_post_init__(self) -> None:
         self.machine = InitiatorMachine(self)
@@ -255,6 +259,11 @@ class Initiating:
         """Row I-16."""
         self._login.request_final()
 
+    def download(self) -> None:
+        """Rows I-07, I-09 and I-11."""
+        if self._authenticating is not None:
+            self._authenticating.download()
+
     def response(self, message: Message, octets: bytes) -> None:
         """The protected answer to IKE_AUTH."""
         if self._authenticating is not None:
@@ -267,7 +276,9 @@ class Initiating:
 
     def mature(self) -> None:
         """Hand over to Figure 6."""
-        Living.begin(self.sa, None if self._authenticating is None else self._authenticating.child)
+        living = Living.begin(self.sa, None if self._authenticating is None else self._authenticating.child)
+        if self._held is not None:
+            living.request(self._held)
 
     def told_to_end(self, reason: str, cause: EndCause = EndCause.NAS_REQUEST) -> None:
         """MSG_IKE_TERMINATE."""
@@ -278,7 +289,9 @@ class Initiating:
         """Hand over to SM_TERMINATE (row IE-20); what was being waited for is wanted no more."""
         self.sa.wait_no_more()
         self._give_up_child()
-        Living.begin_terminating(self.sa)
+        living = Living.begin_terminating(self.sa)
+        if self._held is not None and not self.sa.ended.called:
+            living.request(self._held)
 
     def dead(self) -> None:
         """Row IE-21."""
@@ -293,8 +306,16 @@ class Initiating:
         """Row IE-01."""
         self.machine.timeout()
 
+    @property
+    def serves(self) -> frozenset[ExchangeType]:
+        """§9: one request is held while the responder's certificates are looked into; all else is dropped unopened."""
+        return Living.serves if self._held is None and self.sa.state in HOLDING else NOTHING
+
     def request(self, message: Message) -> None:
-        """§9: nothing that the peer asks is served before SM_MATURE, so none comes here."""
+        """Hold it: it is served once the IKE SA is mature."""
+        self._held = message
 
     def malformed(self, error: ParseError, header: Header) -> None:
-        """As `request`."""
+        """Do as if it had not come: a peer that is not authentic yet is told nothing."""
+        self.sa.no_answer(header)
+        self.sa.drop(self.sa.path, "malformed", str(error))

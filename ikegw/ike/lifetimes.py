@@ -27,7 +27,12 @@ DOUBT_SECONDS = 10.0
 SHORTEST_LIFETIME = 10
 """Seconds that a peer is given at least to authenticate anew."""
 
-_TIMERS = ("dpd", "rekey", "over", "reauth", "lease")
+_TIMERS = ("dpd", "rekey", "over", "reauth", "lease", "crl")
+
+CRL_RETRY_SECONDS = 60.0
+"""When a CRL that could not be had is asked for again; twice as long each time (row Q-14)."""
+
+LONGEST_CRL_RETRY = 3600.0
 
 
 @define(eq=False)
@@ -46,6 +51,7 @@ class Lifetimes:
     """When it ends, once the peer was told so."""
 
     _doubtful_since: float | None = field(default=None, init=False)
+    _crl_retry: float = field(default=CRL_RETRY_SECONDS, init=False)
 
     def start(self, before: "Lifetimes | None" = None) -> None:
         """Start all; `before` are those of the IKE SA that was rekeyed, whose authentication does not get younger by it."""
@@ -68,6 +74,7 @@ class Lifetimes:
             self._reauth_at = sa.surroundings.clock.seconds() + self._jittered(connection.reauth_seconds)
         self._start_reauth()
         self.start_renewal()
+        self.await_crl_update()
 
     def stop(self) -> None:
         """Stop all."""
@@ -184,3 +191,16 @@ class Lifetimes:
         if self._granted_at is not None and self._granted_at <= now:
             over = self._granted_at + self._granted_left - now
         return max(round(over), SHORTEST_LIFETIME)
+
+    # ------------------------------------------------------------ revocation (rows Q-11 … Q-15)
+
+    def await_crl_update(self, *, failed: bool = False) -> None:
+        """Post MSG_IKE_CRL_UPDATE when what we know of the peer's certificates has to be asked for anew; sooner if it failed."""
+        due = None if self.sa.examination is None else self.sa.examination.due()
+        if due is None:
+            return
+        if failed:
+            due, self._crl_retry = self._crl_retry, min(self._crl_retry * 2, LONGEST_CRL_RETRY)
+        else:
+            self._crl_retry = CRL_RETRY_SECONDS
+        self._arm("crl", self._jittered(due), lambda: self.post(Intent.CRL_UPDATE))

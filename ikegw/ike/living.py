@@ -5,7 +5,8 @@ from typing import ClassVar, Self, cast
 
 from attrs import define, field
 
-from ikegw.events import IkeRekeyed, IkeUp
+from ikegw.auth.authenticator import AuthenticationError
+from ikegw.events import AuthFailed, IkeRekeyed, IkeUp, RevocationUnknown
 from ikegw.ike.child import ChildSa
 from ikegw.ike.lifetimes import Lifetimes
 from ikegw.ike.renewal import Renewal
@@ -269,8 +270,32 @@ class Living:
         self.machine.updated()
 
     def update_crl(self) -> None:
-        """Row Q-11: with no source of CRLs there is nothing to fetch."""
-        self.machine.crl_updated()
+        """Row Q-11."""
+        if self.sa.examination is None:
+            self.machine.crl_updated()
+        else:
+            renewing = self.sa.examination.renew()
+            self.sa.wait_for(renewing, self._crl_updated, AuthenticationError, self._revoked)
+
+    def _crl_updated(self, unknown: tuple[str, ...]) -> None:
+        """Rows Q-12 and Q-14, in whichever state the peer's requests or an operator have brought it to meanwhile."""
+        sa = self.sa
+        for detail in unknown:
+            sa.surroundings.publish(RevocationUnknown(sa.name, sa.path, sa.peer, detail))
+        if sa.state == "SM_CRL_UPDATE":
+            if sa.successor is None:
+                self.lifetimes.await_crl_update(failed=bool(unknown))
+            (self.machine.crl_update_failed if unknown else self.machine.crl_updated)()
+
+    def _revoked(self, error: AuthenticationError) -> None:
+        """Rows Q-13 and Q-15; whatever the IKE SA has become by rekeying ends with it."""
+        sa = self.sa
+        sa.surroundings.publish(AuthFailed(sa.name, sa.path, sa.remote_identity, error.reason, error.detail))
+        if sa.successor is not None:
+            self._newest.told_to_end(error.detail)
+        sa.ends_because(error.detail, EndCause.NAS_REQUEST)
+        if sa.state == "SM_CRL_UPDATE":
+            self.machine.revoked()
 
     def begin_reauthentication(self) -> None:
         """Row Q-16. The peer may rekey this IKE SA meanwhile: then it is its successor that the new one replaces."""

@@ -1,7 +1,7 @@
 """What an IKE SA, its phases, its CHILD SAs and the gateway's table are to each other."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -26,8 +26,10 @@ class Phase(Protocol):
     """What drives the machine that the IKE SA is in at present."""
 
     machine: Any
-    serves: ClassVar[frozenset[ExchangeType]]
-    """The exchanges whose requests are looked at (the table of §9); all others are dropped unopened (row RE-15)."""
+
+    @property
+    def serves(self) -> frozenset[ExchangeType]:
+        """The exchanges whose requests are looked at (the table of §9); all others are dropped unopened (row RE-15)."""
 
     def request(self, message: Message) -> None:
         """Act on an authentic request of the peer, new in the window and of a shape that its exchange allows."""

@@ -5,10 +5,11 @@ from typing import Protocol
 
 from attrs import define, field
 
-from ikegw.auth.authenticator import AuthenticationError, PeerHints, Proof, Verified
+from ikegw.auth.authenticator import AuthenticationError, Examination, PeerHints, Proof, Verified
 from ikegw.auth.octets import psk_mac
 from ikegw.crypto.compare import equal
 from ikegw.events import AuthFailure
+from ikegw.ike.examining import judge, obtain
 from ikegw.ike.greeting import certificates_to_send
 from ikegw.ike.opening import Opening
 from ikegw.ike.sa import IkeSa
@@ -21,18 +22,24 @@ from ikegw.wire.registry import AuthMethod, HashId
 
 Done = Callable[[], None]
 Failed = Callable[[AuthenticationError], None]
+Obtained = Callable[[bool], None]
+"""Hears whether something could not be had that policy can do without."""
 
 
 class Proofs(Protocol):
-    """Both proofs of one authentication; each is made or checked once, and then one of the two callbacks is called."""
+    """Both proofs of one authentication; each is made or checked, and then one of the callbacks is called."""
 
     @property
     def payloads(self) -> tuple[Payload, ...]:
         """What goes before the child in the IKE_AUTH response; nothing before `prove` is done."""
         ...
 
-    def verify(self, verified: Done, failed: Failed) -> None:
-        """Is the initiator who it says it is?"""
+    def verify(self, missing: Done, verified: Done, failed: Failed) -> None:
+        """Is the initiator who it says it is? `missing`: first `obtain` what has to be fetched to know that, then ask again."""
+        ...
+
+    def obtain(self, done: Obtained, failed: Failed) -> None:
+        """Fetch what is missing."""
         ...
 
     def prove(self, proved: Done, failed: Failed) -> None:
@@ -49,17 +56,22 @@ class ByCredentials:
     message: Message = field(repr=False)
     identity: Identity
     peer_hashes: frozenset[HashId]
+    _examination: Examination | None = field(default=None, init=False, repr=False)
     payloads: tuple[Payload, ...] = field(default=(), init=False, repr=False)
 
-    def verify(self, verified: Done, failed: Failed) -> None:
+    def verify(self, missing: Done, verified: Done, failed: Failed) -> None:
         """See `Proofs`."""
-        sa = self.sa
+        examination = self._examination = self._examination or self._examine()
 
         def known(result: Verified) -> None:
-            sa.method = result.method
+            self.sa.method, self.sa.examination = result.method, examination
             verified()
 
-        verifying = sa.surroundings.authenticator.verify(
+        judge(examination, missing, known, failed)
+
+    def _examine(self) -> Examination:
+        sa = self.sa
+        return sa.surroundings.authenticator.examine(
             sa.connection.remote,
             self.identity,
             self.opening.signed_by_initiator(sa.channel, self.identity),
@@ -68,7 +80,11 @@ class ByCredentials:
             self.message.need(Authentication),
             sa.local_identity,
         )
-        sa.wait_for(verifying, known, AuthenticationError, failed)
+
+    def obtain(self, done: Obtained, failed: Failed) -> None:
+        """See `Proofs`."""
+        if self._examination is not None:
+            obtain(self.sa, self._examination, done, failed)
 
     def prove(self, proved: Done, failed: Failed) -> None:
         """See `Proofs`: IDr, our certificates if they are to be sent, AUTH."""
@@ -100,8 +116,8 @@ class ByEapKey:
     authentication: Authentication = field(repr=False)
     payloads: tuple[Payload, ...] = field(default=(), init=False, repr=False)
 
-    def verify(self, verified: Done, failed: Failed) -> None:
-        """See `Proofs`."""
+    def verify(self, missing: Done, verified: Done, failed: Failed) -> None:
+        """See `Proofs`: nothing is ever missing."""
         sa, channel = self.sa, self.sa.channel
         octets = self.opening.signed_by_initiator(channel, self.identity)
         expected = psk_mac(channel.suite.prf, self.msk or channel.sk_pi, octets)
@@ -117,6 +133,10 @@ class ByEapKey:
                 f"EAP found {who!r} good, but its AUTH is not made with {key}; does something stand between them?",
             )
         )
+
+    def obtain(self, done: Obtained, failed: Failed) -> None:
+        """See `Proofs`: there is nothing to fetch (row R-13)."""
+        done(False)
 
     def prove(self, proved: Done, failed: Failed) -> None:
         """See `Proofs`: AUTH alone, for IDr was sent before."""

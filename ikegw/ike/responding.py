@@ -266,6 +266,10 @@ class Responding:
         self._answer = (Notify(NotifyType.AUTHENTICATION_FAILED),)
         self._finalizing.go_on()
 
+    def download(self) -> None:
+        """Row R-13."""
+        self._finalizing.download()
+
     def answer_ike_auth(self) -> None:
         """Rows R-17 and R-18."""
         self.sa.respond(self._asked, self._finalizing.answer())

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ikegw.auth.authenticator import Examination
 from ikegw.events import AddressReleased, IkeDown, IkeMoved, Refused, StateEntered
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of
@@ -60,6 +61,8 @@ class IkeSa(Conversation):
 
     session: RunningSession | None = field(default=None, init=False, repr=False)
     """Only in the newest IKE SA of a line, from SM_MATURE on."""
+    examination: Examination | None = field(default=None, init=False, repr=False)
+    """By what we believe who the peer is, and whom to ask whether that still holds."""
 
     behind_nat: bool = field(default=False, init=False)
     roaming: Roaming | None = field(default=None, init=False, repr=False)
@@ -154,6 +157,7 @@ class IkeSa(Conversation):
         self.awaits = old
         self.initiator_of_session, self.method = old.initiator_of_session, old.method
         self.user, self.grant = old.user, old.grant
+        self.examination = old.examination
         self.local_identity, self.remote_identity = old.local_identity, old.remote_identity
         self.behind_nat, self.peer_behind_nat = old.behind_nat, old.peer_behind_nat
         self.moved_at = old.moved_at

@@ -26,6 +26,9 @@ class Driver(Protocol):
     def request_ike_auth(self) -> None:
         """Derive the keys, follow a NAT to port 4500, prove ourselves and send the IKE_AUTH request."""
 
+    def download(self) -> None:
+        """Fetch what verifying the responder still needs; then go on with its kept answer."""
+
     def authenticate_peer(self) -> None:
         """Check the responder's IDr, CERT and AUTH, then tell `peer_authentic` or `not_authentic`."""
 
@@ -84,6 +87,12 @@ class Initiator(Protocol):
     def negotiated(self) -> None:
         """A regular IKE_SA_INIT response."""
 
+    def material_missing(self) -> None:
+        """The responder used certificates, and one of them, or whether one was revoked, is not known yet."""
+
+    def material_refused(self) -> None:
+        """DL_FAILED, and policy demands it."""
+
     def eap_requested(self) -> None:
         """IKE_AUTH response with an EAP request."""
 
@@ -137,6 +146,7 @@ SMI_AUTH = builder.state("SMI_AUTH")
 IKE_SMI_COOKIE = builder.state("IKE_SMI_COOKIE")
 IKE_SMI_INVALIDKE = builder.state("IKE_SMI_INVALIDKE")
 SMI_AUTH_WAIT = builder.state("SMI_AUTH_WAIT")
+SMI_INSTALLCSA_DL = builder.state("SMI_INSTALLCSA_DL")
 SMI_AUTH_PEER = builder.state("SMI_AUTH_PEER")
 SMI_EAP = builder.state("SMI_EAP")
 SMI_EAP_WAIT = builder.state("SMI_EAP_WAIT")
@@ -219,10 +229,39 @@ def _child_made(machine: Initiator, driver: Driver) -> None:
     driver.mature()
 
 
+@SMI_AUTH_WAIT.upon(Initiator.material_missing).to(SMI_INSTALLCSA_DL)
+def _material_missing(machine: Initiator, driver: Driver) -> None:
+    """I-07: a certificate, CRL or OCSP answer is missing; the answer is kept, the download begins."""
+    driver.download()
+
+
+@SMI_INSTALLCSA_DL.upon(Initiator.child_made).to(SM_MATURE)
+def _child_made_late(machine: Initiator, driver: Driver) -> None:
+    """I-08: nothing is missing any more; authentic, CHILD SA installed."""
+    driver.mature()
+
+
+@SMI_INSTALLCSA_DL.upon(Initiator.material_missing).loop()
+def _more_missing(machine: Initiator, driver: Driver) -> None:
+    """I-09: what came has led to more; the next download."""
+    driver.download()
+
+
+def _material_refused(machine: Initiator, driver: Driver) -> None:
+    """IE-09: what policy demands could not be had; tell the peer N(AUTHENTICATION_FAILED)."""
+    driver.terminate()
+
+
 @SMI_AUTH_WAIT.upon(Initiator.eap_requested).to(SMI_AUTH_PEER)
 def _first_eap_request(machine: Initiator, driver: Driver) -> None:
     """I-10: the responder is to prove itself before our login begins."""
     driver.authenticate_peer()
+
+
+@SMI_AUTH_PEER.upon(Initiator.material_missing).loop()
+def _material_missing_for_eap(machine: Initiator, driver: Driver) -> None:
+    """I-11, I-12: a certificate, CRL or OCSP answer is missing; the download begins, and what came is looked at again."""
+    driver.download()
 
 
 @SMI_AUTH_PEER.upon(Initiator.peer_authentic).to(SMI_EAP)
@@ -300,12 +339,14 @@ for _hearing_eap in (SMI_AUTH_WAIT, SMI_EAP):
     _hearing_eap.upon(Initiator.eap_success_early).to(SM_DEAD)(_eap_success_early)
 for _responding in (SMI_EAP, SMI_EAP_WAIT):
     _responding.upon(Initiator.supplicant_failed).to(SM_TERMINATE)(_supplicant_failed)
-for _concluding in (SMI_AUTH_WAIT, SMI_INSTALLCSA):
+for _concluding in (SMI_AUTH_WAIT, SMI_INSTALLCSA_DL, SMI_INSTALLCSA):
     _concluding.upon(Initiator.child_refused).to(SM_MATURE)(_child_refused)
     _concluding.upon(Initiator.child_unusable).to(SM_TERMINATE)(_child_unusable)
 for _asking in (SMI_AUTH_WAIT, SMI_EAP, SMI_INSTALLCSA):
     _asking.upon(Initiator.peer_refused).to(SM_DEAD)(_peer_refused)
-for _doubting in (SMI_AUTH_WAIT, SMI_AUTH_PEER, SMI_EAP, SMI_INSTALLCSA):
+for _downloading in (SMI_INSTALLCSA_DL, SMI_AUTH_PEER):
+    _downloading.upon(Initiator.material_refused).to(SM_TERMINATE)(_material_refused)
+for _doubting in (SMI_AUTH_WAIT, SMI_INSTALLCSA_DL, SMI_AUTH_PEER, SMI_EAP, SMI_INSTALLCSA):
     _doubting.upon(Initiator.not_authentic).to(SM_TERMINATE)(_not_authentic)
 
 
@@ -321,7 +362,16 @@ def _terminate(machine: Initiator, driver: Driver) -> None:
 
 for _waiting in (SMI_AUTH, SMI_AUTH_WAIT, SMI_EAP, SMI_INSTALLCSA):
     _waiting.upon(Initiator.timeout).to(SM_DEAD)(_timeout)
-for _running in (SMI_INIT, SMI_AUTH, SMI_AUTH_WAIT, SMI_AUTH_PEER, SMI_EAP, SMI_EAP_WAIT, SMI_INSTALLCSA):
+for _running in (
+    SMI_INIT,
+    SMI_AUTH,
+    SMI_AUTH_WAIT,
+    SMI_INSTALLCSA_DL,
+    SMI_AUTH_PEER,
+    SMI_EAP,
+    SMI_EAP_WAIT,
+    SMI_INSTALLCSA,
+):
     _running.upon(Initiator.terminate).to(SM_TERMINATE)(_terminate)
 
 InitiatorMachine = builder.build()

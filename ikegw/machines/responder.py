@@ -34,6 +34,9 @@ class Driver(Protocol):
     def finalize(self) -> None:
         """Go on with the first step that is not finished: verify, prove, configure, make the child; then tell what comes next."""
 
+    def download(self) -> None:
+        """Fetch what verifying the initiator still needs; then tell what came of it."""
+
     def answer_ike_auth(self) -> None:
         """Send the final IKE_AUTH response and hand over to the mature machine."""
 
@@ -107,6 +110,18 @@ class Responder(Protocol):
     def out_of_turn(self) -> None:
         """IKE_AUTH with something else than the EAP login is at."""
 
+    def material_missing(self) -> None:
+        """The initiator used certificates, and one of them, or whether one was revoked, is not known yet."""
+
+    def material_obtained(self) -> None:
+        """DL_DONE."""
+
+    def material_dispensable(self) -> None:
+        """DL_FAILED, and policy can do without it."""
+
+    def material_refused(self) -> None:
+        """Reason 5: DL_FAILED, and policy demands it."""
+
     def configuration_awaited(self) -> None:
         """CP(CFG_REQUEST), and the provider does not answer at once."""
 
@@ -149,6 +164,7 @@ SMR_EAP_AAA_REQUEST = builder.state("SMR_EAP_AAA_REQUEST")
 SMR_EAP_DONE = builder.state("SMR_EAP_DONE")
 SMR_EAP_FAILED = builder.state("SMR_EAP_FAILED")
 SMR_AUTH_FINALIZE = builder.state("SMR_AUTH_FINALIZE")
+SMR_AUTH_DL_PEER = builder.state("SMR_AUTH_DL_PEER")
 SMR_CFG_WAIT = builder.state("SMR_CFG_WAIT")
 SM_MATURE = builder.state("SM_MATURE")
 SM_TERMINATE = builder.state("SM_TERMINATE")
@@ -295,6 +311,30 @@ def _not_authentic(machine: Responder, driver: Driver) -> None:
     driver.answer_refusal()
 
 
+@SMR_AUTH_FINALIZE.upon(Responder.material_missing).to(SMR_AUTH_DL_PEER)
+def _material_missing(machine: Responder, driver: Driver) -> None:
+    """R-13: a certificate, CRL or OCSP answer is missing; start the download."""
+    driver.download()
+
+
+@SMR_AUTH_DL_PEER.upon(Responder.material_obtained).to(SMR_AUTH_FINALIZE)
+def _material_obtained(machine: Responder, driver: Driver) -> None:
+    """R-14: through FINALIZE again."""
+    driver.finalize()
+
+
+@SMR_AUTH_DL_PEER.upon(Responder.material_refused).to(SM_DEAD)
+def _material_refused(machine: Responder, driver: Driver) -> None:
+    """RE-08: reason 5, what policy demands could not be had."""
+    driver.answer_refusal()
+
+
+@SMR_AUTH_DL_PEER.upon(Responder.material_dispensable).to(SMR_AUTH_FINALIZE)
+def _material_dispensable(machine: Responder, driver: Driver) -> None:
+    """RE-09: policy can do without what could not be had; through FINALIZE again."""
+    driver.finalize()
+
+
 @SMR_AUTH_FINALIZE.upon(Responder.configuration_awaited).to(SMR_CFG_WAIT)
 def _configuration_awaited(machine: Responder, driver: Driver) -> None:
     """R-15: the provider was asked and needs time."""
@@ -362,6 +402,7 @@ for _with_keys in (
     SMR_EAP_DONE,
     SMR_EAP_FAILED,
     SMR_AUTH_FINALIZE,
+    SMR_AUTH_DL_PEER,
     SMR_CFG_WAIT,
 ):
     _with_keys.upon(Responder.peer_rejected_us).to(SM_DEAD)(_peer_rejected_us)

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from attrs import field, frozen
 
+from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.carriage import PLAIN, Carriage
 from ikegw.policy.identities import ANY, IdentityPattern, Normal, normal
 from ikegw.policy.proposals import DEFAULT_ESP, DEFAULT_IKE, Offer
@@ -140,6 +141,7 @@ class RemoteAuth:
     """How a peer must prove who it is.
 
     `authorities` are names of files in `ca/` (none: all of them), `certificates` in `certs/` (none: any that a CA vouches for).
+    `hash_and_url`: it may name certificates by hash and URL (RFC 7296 §3.6), which are fetched before anything is known of it.
     """
 
     kind: AuthKind
@@ -147,6 +149,8 @@ class RemoteAuth:
     authorities: tuple[str, ...] = ()
     certificates: tuple[str, ...] = ()
     eap_identity: EapIdentity = EapIdentity.AUTO
+    revocation: RevocationPolicy = RevocationPolicy.IF_AVAILABLE
+    hash_and_url: bool = False
 
 
 @frozen

@@ -11,6 +11,8 @@ from typing import Final
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from ikegw.policy.der import element
+
 Rdn = frozenset[tuple[str, str]]
 """One relative distinguished name: pairs of dotted OID and value; mostly one pair, several when joined with `+`."""
 
@@ -149,8 +151,8 @@ def _folded(value: str) -> str:
 
 
 def _attribute_value(attribute: bytes) -> tuple[str, str]:
-    oid_tag, oid, rest = _element(attribute)
-    tag, value, rest = _element(rest)
+    oid_tag, oid, rest = element(attribute)
+    tag, value, rest = element(rest)
     if oid_tag != 0x06 or rest:
         raise ValueError("not an attribute of a name")
     text = value.decode(_TEXTS[tag]) if tag in _TEXTS else "#" + value.hex()
@@ -172,7 +174,7 @@ def _oid(octets: bytes) -> str:
 
 
 def _only(octets: bytes, tag: int) -> bytes:
-    found, content, rest = _element(octets)
+    found, content, rest = element(octets)
     if found != tag or rest:
         raise ValueError("not a name")
     return content
@@ -181,21 +183,8 @@ def _only(octets: bytes, tag: int) -> bytes:
 def _elements(octets: bytes, tag: int) -> list[bytes]:
     found: list[bytes] = []
     while octets:
-        kind, content, octets = _element(octets)
+        kind, content, octets = element(octets)
         if kind != tag or len(found) == MOST_ATTRIBUTES:
             raise ValueError("not a name")
         found.append(content)
     return found
-
-
-def _element(octets: bytes) -> tuple[int, bytes, bytes]:
-    """Tag, content and what follows; definite lengths of up to two octets, which is all that names need."""
-    tag, length, start = octets[0], octets[1], 2
-    if length & 0x80:
-        start += length & 0x7F
-        if start not in (3, 4) or len(octets) < start:
-            raise ValueError("a length that no name has")
-        length = int.from_bytes(octets[2:start], "big")
-    if len(octets) < start + length:
-        raise ValueError("the name is cut off")
-    return tag, octets[start : start + length], octets[start + length :]

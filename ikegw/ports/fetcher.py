@@ -12,6 +12,11 @@ class FetchFailed(Exception):
 class Fetcher(Protocol):
     """Fetches within limits of size, time, redirects, destinations, and number at once; equal fetches are one."""
 
-    def fetch(self, url: str, body: bytes | None = None, content_type: str = "") -> Deferred[bytes]:
-        """What is at an http, https or file URL, by POST if there is a `body`; errback FetchFailed."""
+    def fetch(
+        self, url: str, body: bytes | None = None, content_type: str = "", *, configured: bool = False
+    ) -> Deferred[bytes]:
+        """What is at an http, https or file URL, by POST if there is a `body`; errback FetchFailed, within its time limit.
+
+        `configured`: the operator named the URL, so that it may lead anywhere; else it came from outside.
+        """
         ...

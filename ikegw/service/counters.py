@@ -18,10 +18,12 @@ from ikegw.events import (
     IkeRekeyed,
     IkeUp,
     Refused,
+    RevocationUnknown,
 )
 
 _WORDS: dict[type, str] = {
     IkeUp: "ike-up",
+    RevocationUnknown: "revocation-unknown",
     AuthFailed: "authentication-failed",
     ChildUp: "child-up",
     ChildDown: "child-down",

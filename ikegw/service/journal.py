@@ -6,7 +6,16 @@ from collections.abc import Callable
 from attrs import frozen
 from twisted.logger import Logger, LogLevel
 
-from ikegw.events import AuthFailed, Dropped, Event, IkeBegun, IkeDown, Refused, StateEntered
+from ikegw.events import (
+    AuthFailed,
+    Dropped,
+    Event,
+    IkeBegun,
+    IkeDown,
+    Refused,
+    RevocationUnknown,
+    StateEntered,
+)
 from ikegw.gate.limits import RateLimit, source_of
 from ikegw.paths import Path
 from ikegw.service.lines import level_of, text_of
@@ -29,6 +38,7 @@ _LIMITED: dict[type, _Rate] = {
     StateEntered: _Rate(500.0, 500.0, 500.0),
     IkeBegun: _Rate(20.0, 1.0, 20.0),
     AuthFailed: _Rate(50.0, 1.0, 20.0),
+    RevocationUnknown: _Rate(20.0, 1.0, 20.0),
     Refused: _Rate(20.0, 1.0, 20.0),
     IkeDown: _Rate(20.0, 1.0, 20.0),
     Dropped: _Rate(5.0, 0.1, 5.0),

@@ -29,6 +29,7 @@ from ikegw.events import (
     IkeUp,
     Refused,
     Retransmitted,
+    RevocationUnknown,
     ServerAnswered,
     ServerSilent,
     SessionBegan,
@@ -50,6 +51,7 @@ _LEVELS = {
     StateEntered: _DEBUG,
     IkeBegun: _DEBUG,
     SessionChanged: _DEBUG,
+    RevocationUnknown: _WARN,
     Refused: _WARN,
     Retransmitted: _DEBUG,
     ServerAnswered: _DEBUG,
@@ -110,6 +112,10 @@ def _ike_down(event: IkeDown) -> str:
 def _auth_failed(event: AuthFailed) -> str:
     who = f"{display(event.remote)} at {event.path.remote}" if event.remote else str(event.path.remote)
     return f"{event.sa} authentication failed: {who}: {event.reason.value}: {event.detail}"
+
+
+def _revocation_unknown(event: RevocationUnknown) -> str:
+    return f"{event.sa} {display(event.remote)} at {event.path.remote} is let in all the same: {event.detail}"
 
 
 def _refused(event: Refused) -> str:
@@ -216,6 +222,7 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     IkeUp: _ike_up,
     IkeDown: _ike_down,
     AuthFailed: _auth_failed,
+    RevocationUnknown: _revocation_unknown,
     Refused: _refused,
     ChildUp: _child_up,
     ChildRekeyed: _child_rekeyed,

@@ -13,7 +13,7 @@ from ikegw.gate.limits import Limits
 from ikegw.policy.connections import AuthKind, ChildPolicy, Connection, LocalAuth, RemoteAuth
 from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.policy.selectors import DYNAMIC, from_network
-from ikegw.ports import Aaa, Supplicants
+from ikegw.ports import Aaa, Fetcher, Supplicants
 from ikegw.testing.aaa import FakeAaa
 from ikegw.testing.supplicant import FakeSupplicants
 from ikegw.testing.world import DEFAULT_LIMITS, Host, MakeAddresses, World, at_once_from_pool
@@ -67,15 +67,26 @@ def make_pair(
     aaa: Callable[[IReactorTime], Aaa] = FakeAaa,
     supplicants: Callable[[IReactorTime], Supplicants] = FakeSupplicants,
     addresses: MakeAddresses = at_once_from_pool,
+    fetcher: Fetcher | None = None,
 ) -> Pair:
-    """Both ends, with what a test wants different; the gateway asks `aaa`, the client logs in with `supplicants`."""
+    """Both ends, with what a test wants different; the gateway asks `aaa`, the client logs in with `supplicants`.
+
+    Both download with `fetcher`.
+    """
     world = World()
     ours = gateway_credentials or shared_key("%any")
     theirs = client_credentials or shared_key("%any")
     return Pair(
         world,
         world.host(
-            "192.0.2.1", (gateway,), ours, (POOL,), limits, aaa=aaa(world.clock), make_addresses=addresses
+            "192.0.2.1",
+            (gateway,),
+            ours,
+            (POOL,),
+            limits,
+            aaa=aaa(world.clock),
+            fetcher=fetcher,
+            make_addresses=addresses,
         ),
-        world.host("192.0.2.2", (client,), theirs, supplicants=supplicants(world.clock)),
+        world.host("192.0.2.2", (client,), theirs, supplicants=supplicants(world.clock), fetcher=fetcher),
     )

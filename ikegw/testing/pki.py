@@ -19,7 +19,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import (
+    AuthorityInformationAccessOID,
+    ExtendedKeyUsageOID,
+    NameOID,
+    ObjectIdentifier,
+)
 
 Digest = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
@@ -68,6 +74,22 @@ def subject(common_name: str) -> x509.Name:
             x509.NameAttribute(NameOID.COMMON_NAME, common_name),
         ]
     )
+
+
+def crl_at(*urls: str) -> tuple[x509.ExtensionType, bool]:
+    """The extension that says where the issuer's CRL is; the addresses are alternatives."""
+    point = x509.DistributionPoint([x509.UniformResourceIdentifier(url) for url in urls], None, None, None)
+    return x509.CRLDistributionPoints([point]), False
+
+
+def ocsp_at(*urls: str) -> tuple[x509.ExtensionType, bool]:
+    """The extension that says where the issuer answers OCSP."""
+    return x509.AuthorityInformationAccess(
+        [
+            x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(url))
+            for url in urls
+        ]
+    ), False
 
 
 @frozen
@@ -172,6 +194,74 @@ class Authority:
         )
         self_issued = self.certificate.issuer == self.certificate.subject
         return Party(certificate, key, () if self_issued else (self.certificate, *self.above))
+
+    def crl(
+        self,
+        revoked: Iterable[Party] = (),
+        *,
+        period: Period | None = None,
+        number: int = 1,
+        extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
+        reason: x509.ReasonFlags = x509.ReasonFlags.key_compromise,
+        digest: Digest | None = None,
+    ) -> bytes:
+        """A CRL in DER; `extensions` make it a delta CRL, or one for some certificates only."""
+        period = period or self.period
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(period.start)
+            .next_update(period.end)
+            .add_extension(x509.CRLNumber(number), critical=False)
+        )
+        for extension, critical in extensions:
+            builder = builder.add_extension(extension, critical)
+        for party in revoked:
+            entry = (
+                x509.RevokedCertificateBuilder()
+                .serial_number(party.certificate.serial_number)
+                .revocation_date(period.start)
+                .add_extension(x509.CRLReason(reason), critical=False)
+            )
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self.key, self._digest(digest)).public_bytes(Encoding.DER)
+
+    def answer(
+        self,
+        party: Party,
+        *,
+        period: Period | None = None,
+        revoked: bool = False,
+        nonce: bytes | None = None,
+        delegate: Party | None = None,
+    ) -> bytes:
+        """An OCSP response in DER about a certificate of ours, signed by us or by `delegate`."""
+        period = period or self.period
+        status = ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD
+        signer = self if delegate is None else delegate
+        builder = (
+            ocsp.OCSPResponseBuilder()
+            .add_response(
+                party.certificate,
+                self.certificate,
+                hashes.SHA1(),  # noqa: S303 — a name of the issuer, no proof
+                status,
+                period.start,
+                period.end,
+                period.start if revoked else None,
+                x509.ReasonFlags.key_compromise if revoked else None,
+            )
+            .responder_id(ocsp.OCSPResponderEncoding.HASH, signer.certificate)
+        )
+        if nonce is not None:
+            builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+        if delegate is not None:
+            builder = builder.certificates([delegate.certificate])
+        return builder.sign(signer.key, self._digest(None)).public_bytes(Encoding.DER)
+
+    def _digest(self, digest: Digest | None) -> Digest | None:
+        edwards = isinstance(self.key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
+        return None if edwards else digest or hashes.SHA256()
 
     def _sign(
         self,

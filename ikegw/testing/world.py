@@ -1,7 +1,7 @@
 """Gateways in one process, on one clock, joined by one wire: the whole spine with a model of the data plane under it."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from ikegw.gate.limits import Limits
 from ikegw.ike.gateway import Gateway
 from ikegw.paths import Address
 from ikegw.policy.connections import Connection
-from ikegw.ports import Aaa, Addresses, Random, Supplicants
+from ikegw.ports import Aaa, Addresses, Fetcher, Random, Supplicants
 from ikegw.testing.aaa import FakeAaa
 from ikegw.testing.supplicant import FakeSupplicants
 from ikegw.testing.wire import Wire, WireTransport, seeded
@@ -102,12 +102,13 @@ class World:
         publish: Publish | None = None,
         aaa: Aaa | None = None,
         supplicants: Supplicants | None = None,
+        fetcher: Fetcher | None = None,
         make_plane: Callable[[IReactorTime, Random], MemoryPlane] = MemoryPlane,
         make_addresses: MakeAddresses = at_once_from_pool,
     ) -> Host:
         """A gateway at `address`, started; on a `clock` of its own, and with its events told elsewhere, if wanted so.
 
-        Without `aaa` no EAP login is good, and without `supplicants` we have no password.
+        Without `aaa` no EAP login is good, without `supplicants` we have no password, without `fetcher` nothing is downloaded.
         """
         self.seed += 1
         random, here, events = seeded(self.seed), ip_address(address), list[Event]()
@@ -119,7 +120,13 @@ class World:
             WireTransport(self.wire, here),
             plane,
             make_addresses(clock, pool),
-            Authenticator(credentials, lambda: NOW, at_once),
+            Authenticator(
+                credentials,
+                lambda: NOW + timedelta(seconds=clock.seconds()),
+                at_once,
+                fetcher=fetcher,
+                random=random,
+            ),
             aaa or FakeAaa(clock),
             supplicants or FakeSupplicants(clock),
             Admission(limits, random, clock.seconds()),

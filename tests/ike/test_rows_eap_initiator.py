@@ -4,8 +4,11 @@ from collections.abc import Callable
 
 import pytest
 from attrs import define, evolve, field
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from ikegw.auth.authenticator import Examination, Verified
 from ikegw.events import AuthFailed, AuthFailure, IkeDown, IkeUp, Refused
 from ikegw.ike.channel import Channel
 from ikegw.ike.logging_in import SUPPLICANT_SECONDS
@@ -347,12 +350,29 @@ def test_IE_20_told_to_end(state):
 def hold_verification(pair: Pair) -> None:
     """The client takes its time to look at the gateway's certificate."""
     authenticator, clock = pair.client.gateway.authenticator, pair.world.clock
-    verify = authenticator.verify
+    examine = authenticator.examine
+    authenticator.examine = lambda *arguments: SlowExamination(examine(*arguments), clock)
 
-    def late(*arguments):
-        return deferLater(clock, 0.5, lambda: verify(*arguments))
 
-    authenticator.verify = late
+@define(eq=False)
+class SlowExamination:
+    """Fetches for half a second what it does not need."""
+
+    real: Examination
+    clock: IReactorTime
+    lacks: bool = field(default=True, init=False)
+
+    def obtain(self) -> Deferred[tuple[str, ...]]:
+        """See `Examination`."""
+        return deferLater(self.clock, 0.5, self._obtained)
+
+    def _obtained(self) -> tuple[str, ...]:
+        self.lacks = False
+        return ()
+
+    def verdict(self) -> Verified:
+        """See `Examination`."""
+        return self.real.verdict()
 
 
 def test_a_login_of_one_connection_goes_through_again_and_again():

@@ -54,7 +54,11 @@ INITIATOR = {
         ),
         ("SMI_AUTH", "unprotected answers are heard before there are keys, and not later"),
     ),
-    **dict.fromkeys(("child_made", "child_refused", "child_unusable"), ("SMI_AUTH_WAIT SMI_INSTALLCSA", ANSWER)),
+    **dict.fromkeys(
+        ("child_made", "child_refused", "child_unusable"), ("SMI_AUTH_WAIT SMI_INSTALLCSA_DL SMI_INSTALLCSA", ANSWER)
+    ),
+    "material_missing": ("SMI_AUTH_WAIT SMI_INSTALLCSA_DL SMI_AUTH_PEER", STEP),
+    "material_refused": ("SMI_INSTALLCSA_DL SMI_AUTH_PEER", STEP),
     "eap_requested": ("SMI_AUTH_WAIT SMI_EAP", ANSWER),
     "peer_authentic": ("SMI_AUTH_PEER", STEP),
     "supplicant_awaited": ("SMI_EAP", STEP),
@@ -63,20 +67,22 @@ INITIATOR = {
     "eap_succeeded": ("SMI_EAP", "before there was a request, no method is complete"),
     **dict.fromkeys(("eap_success_early", "eap_failed"), ("SMI_AUTH_WAIT SMI_EAP", ANSWER)),
     "peer_refused": ("SMI_AUTH_WAIT SMI_EAP SMI_INSTALLCSA", ANSWER),
-    "not_authentic": ("SMI_AUTH_WAIT SMI_AUTH_PEER SMI_EAP SMI_INSTALLCSA", "while our supplicant works, nothing is checked"),
+    "not_authentic": (
+        "SMI_AUTH_WAIT SMI_INSTALLCSA_DL SMI_AUTH_PEER SMI_EAP SMI_INSTALLCSA", "while our supplicant works, nothing is checked"
+    ),
     "timeout": ("SMI_AUTH SMI_AUTH_WAIT SMI_EAP SMI_INSTALLCSA", "only a request that is out is given up"),
     "terminate": (
-        "SMI_INIT SMI_AUTH SMI_AUTH_WAIT SMI_AUTH_PEER SMI_EAP SMI_EAP_WAIT SMI_INSTALLCSA",
+        "SMI_INIT SMI_AUTH SMI_AUTH_WAIT SMI_INSTALLCSA_DL SMI_AUTH_PEER SMI_EAP SMI_EAP_WAIT SMI_INSTALLCSA",
         "COOKIE and INVALIDKE pass at once; then the mature machine hears it",
     ),
 }  # fmt: skip
 INITIATOR_STATES = (
     "SMI_INIT SMI_AUTH IKE_SMI_COOKIE IKE_SMI_INVALIDKE SMI_AUTH_WAIT SMI_AUTH_PEER SMI_EAP SMI_EAP_WAIT SMI_INSTALLCSA "
-    "SM_MATURE SM_TERMINATE SM_DEAD"
+    "SMI_INSTALLCSA_DL SM_MATURE SM_TERMINATE SM_DEAD"
 )
 
 _LOGIN = "SMR_AUTH_RESPONSE_ID SMR_AUTH_RESPONSE SMR_EAP_INITIATOR_REQUEST SMR_EAP_AAA_REQUEST SMR_EAP_DONE SMR_EAP_FAILED"
-_WITH_KEYS = f"SMR_AUTH {_LOGIN} SMR_AUTH_FINALIZE SMR_CFG_WAIT"
+_WITH_KEYS = f"SMR_AUTH {_LOGIN} SMR_AUTH_FINALIZE SMR_AUTH_DL_PEER SMR_CFG_WAIT"
 AAA = "the AAA server is asked only in these"
 RESPONDER = {
     **dict.fromkeys(("agreed", "wrong_group", "no_proposal"), ("SMR_INIT", STEP)),
@@ -94,9 +100,10 @@ RESPONDER = {
     ),
     "aaa_accept": ("SMR_EAP_AAA_REQUEST", DRIVER),
     **dict.fromkeys(
-        ("not_authentic", "configuration_awaited", "child_refused", "complete", "complete_without_child"),
+        ("not_authentic", "material_missing", "configuration_awaited", "child_refused", "complete", "complete_without_child"),
         ("SMR_AUTH_FINALIZE", STEP),
     ),
+    **dict.fromkeys(("material_obtained", "material_dispensable", "material_refused"), ("SMR_AUTH_DL_PEER", STEP)),
     **dict.fromkeys(("configured", "configuration_failed"), ("SMR_CFG_WAIT", STEP)),
     "peer_rejected_us": (_WITH_KEYS, "protected: there must be keys"),
     "malformed": (f"SMR_INIT {_WITH_KEYS}", ENDED),

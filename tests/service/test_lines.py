@@ -26,6 +26,7 @@ from ikegw.events import (
     IkeUp,
     Refused,
     Retransmitted,
+    RevocationUnknown,
     ServerAnswered,
     ServerSilent,
     SessionBegan,
@@ -95,6 +96,11 @@ EXAMPLES: list[tuple[Event, LogLevel, str]] = [
         LogLevel.warn,
         "home[7] authentication failed: alice@example.org at 198.51.100.9:61000: the peer did not prove its "
         "identity: does not know the shared key",
+    ),
+    (
+        RevocationUnknown(SA, PATH, ALICE, "nobody says whether it was revoked"),
+        LogLevel.warn,
+        "home[7] alice@example.org at 198.51.100.9:61000 is let in all the same: nobody says whether it was revoked",
     ),
     (
         AuthFailed(SA, PATH, None, AuthFailure.NO_OWN_MATERIAL, "no key; add one"),
