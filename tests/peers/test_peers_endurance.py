@@ -91,9 +91,9 @@ def test_no_datagram_is_lost_or_doubled_by_rekeying(
     with busy(laboratory, role, timers) as running:
         for what, wanted in (("ike", IKE_REKEYS), ("child", CHILD_REKEYS)):
             until(lambda: rekeyed(running.ours, what) >= wanted, f"not {wanted} of {what} rekeyed", PATIENCE)  # noqa: B023
-        record_property("rekeyed", [rekeyed(running.ours, what) for what in ("ike", "child")])
+        record_property("rekeyed", str([rekeyed(running.ours, what) for what in ("ike", "child")]))
         tally = running.stream.stop()
-        record_property("tally", tally)
+        record_property("tally", str(tally))
         until_agreed(running.ours, running.theirs, CONNECTIONS * CHILDREN, GUARD + 15)
 
     assert tally.lost == 0, tally
