@@ -197,8 +197,8 @@ class ChildSa(Carrying):
 
     def _no_spi(self, error: DataPlaneError) -> None:
         self._tell_refused("SPI", str(error), by_peer=False)
-        self.sa.established.release_slot()
         self.machine.refused()
+        self.sa.established.release_slot()  # at last: whoever waits for it may end this child
 
     def _send(self, asking: ChildAsking) -> None:
         self.sa.established.send(ExchangeType.CREATE_CHILD_SA, asking.payloads(), self._answered)
@@ -216,9 +216,9 @@ class ChildSa(Carrying):
         elif isinstance(outcome, OtherGroup):
             self.machine.other_group()
         else:
-            self.sa.established.release_slot()
             self._asking = None
             self._failed(asking, outcome)
+            self.sa.established.release_slot()
 
     def _failed(self, asking: ChildAsking, outcome: Any) -> None:
         release = self.sa.surroundings.data_plane.release_spi
@@ -309,18 +309,18 @@ class ChildSa(Carrying):
         )
 
         def installed(_: None) -> None:
-            sa.established.release_slot()
             self._asking = None
             child.machine.installed()
             if child is not self:
                 self._replaced_by(child, standby=standby)
+            sa.established.release_slot()
 
         def not_installed(error: DataPlaneError) -> None:
-            sa.established.release_slot()
             self._asking = None
             if self.successor is child:
                 self.successor = self._rival
             self._disown(asking.spi, f"our data plane refused it: {error}")
+            sa.established.release_slot()
 
         sa.wait_for(child.install(wanted), installed, DataPlaneError, not_installed)
 

@@ -27,7 +27,7 @@ from ikegw.testing.supplicant import FakeSupplicants
 from ikegw.testing.wire import Wire, WireTransport, seeded
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
-"""What time it is in every test world."""
+"""What time it is in every test world when a host is made there."""
 
 
 DEFAULT_LIMITS = Limits()
@@ -113,6 +113,7 @@ class World:
         self.seed += 1
         random, here, events = seeded(self.seed), ip_address(address), list[Event]()
         clock = clock or self.clock
+        began = clock.seconds()
         plane, pool = make_plane(clock, random), PoolAddresses(pools)
         gateway = Gateway(
             clock,
@@ -122,7 +123,7 @@ class World:
             make_addresses(clock, pool),
             Authenticator(
                 credentials,
-                lambda: NOW + timedelta(seconds=clock.seconds()),
+                lambda: NOW + timedelta(seconds=clock.seconds() - began),
                 at_once,
                 fetcher=fetcher,
                 random=random,

@@ -8,6 +8,7 @@ from attrs import evolve
 from ikegw.events import AddressLeased, AddressReleased, ChildDown, ChildRekeyed, IkeDown, IkeRekeyed
 from ikegw.ike.gateway import Gateway
 from ikegw.ike.renewal import RENEWAL_SECONDS
+from ikegw.ike.slot import Intent
 from ikegw.policy.connections import Unique
 from ikegw.ports import NoAddress
 from ikegw.testing.lease_server import LeaseServer, Leasing
@@ -84,6 +85,21 @@ def test_Q_23_a_lease_that_is_not_renewed_ends_the_session_and_traffic_at_once()
     assert releases(pair) == 1
     assert "release" not in leasing.asked, "what is lent no more is not given back"
     assert pair.gateway.is_empty
+
+
+def test_Q_23_a_lease_is_lost_at_the_moment_when_a_rekeyed_child_lets_go_of_the_slot():
+    """The old child was gone by then, and its machine met an input that its table does not name."""
+    pair, server, _ = make()
+    connect(pair)
+    server.fails = lambda: True
+    (sa,) = pair.gateway.gateway._by_spi.values()
+    (child,) = sa.children.values()
+    child.soft_expired()
+    sa.phase.slot.post(Intent.LEASE_RENEW)
+    assert child.state == "SA_REKEY_WAIT"
+    pair.world.run(60.0, 0.05)
+    assert "the server refuses" in pair.gateway.heard(IkeDown)[0].reason
+    assert pair.is_empty
 
 
 def test_Q_23_the_client_is_told():
