@@ -25,7 +25,19 @@ TURN = 50
 IN_FLIGHT = 8
 """Logins that a client has under way at a time."""
 
+PATIENCE = 2.0
+"""Seconds that a client waits for an answer before it asks again."""
+
 _CLIENT = str(Path(__file__).with_name("handshake_client.py"))
+
+
+@frozen
+class Work:
+    """How it is done: IKE SAs of one turn, logins under way at a time, and the client's patience."""
+
+    turn: int = TURN
+    in_flight: int = IN_FLIGHT
+    patience: float = PATIENCE
 
 
 @frozen
@@ -70,20 +82,25 @@ class _Track:
 
 
 def measure(
-    case: Case, responders: Sequence[Responder], pki: DemoPki | None, clients: Path, sas: int
+    case: Case,
+    responders: Sequence[Responder],
+    pki: DemoPki | None,
+    clients: Path,
+    sas: int,
+    work: Work = Work(),
 ) -> list[Figures]:
     """Figures of each responder for `sas` IKE SAs; `clients` is a directory for the clients' credentials."""
     if pki is not None:
         write_directory(clients, dict(pki.clients), {"ca": pki.root.certificate})
     with ExitStack() as stack:
-        tracks = [stack.enter_context(_track(case, each, pki, clients)) for each in responders]
+        tracks = [stack.enter_context(_track(case, each, pki, clients, work)) for each in responders]
         for track in tracks:
             track.connect(WARM_UP)
             track.seconds = 0.0
         before = [track.used() for track in tracks]
-        for done in range(0, sas, TURN):
+        for done in range(0, sas, work.turn):
             for track in tracks:
-                track.connect(min(TURN, sas - done))
+                track.connect(min(work.turn, sas - done))
         after = [track.used() for track in tracks]
         return [
             Figures((cpu - cpu_0) * 1000 / sas, (held - held_0) / 1000 / sas, sas / track.seconds)
@@ -92,7 +109,9 @@ def measure(
 
 
 @contextmanager
-def _track(case: Case, responder: Responder, pki: DemoPki | None, clients: Path) -> Iterator[_Track]:
+def _track(
+    case: Case, responder: Responder, pki: DemoPki | None, clients: Path, work: Work
+) -> Iterator[_Track]:
     responder.start(case, pki)
     try:
         client = subprocess.Popen(
@@ -101,9 +120,10 @@ def _track(case: Case, responder: Responder, pki: DemoPki | None, clients: Path)
                 _CLIENT,
                 case.name,
                 str(clients),
-                str(IN_FLIGHT),
+                str(work.in_flight),
                 str(responder.port),
                 responder.client_address,
+                str(work.patience),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -74,7 +74,7 @@ class Ikegw:
         }
         if pki is not None:
             write_directory(self.directory, {"gateway": pki.gateway[1]}, {"ca": pki.root.certificate})
-        settings = merged(case.settings(), quiet)
+        settings = merged(merged(case.settings(), quiet), self.more())
         (self.directory / "secrets.d").mkdir(parents=True)
         secrets = self.directory / "secrets.d" / "bench.toml"
         secrets.touch(mode=0o600)
@@ -84,6 +84,10 @@ class Ikegw:
         )
         self.daemon.start()
         self.daemon.wait_for("^listening")
+
+    def more(self) -> Tree:
+        """What else is set."""
+        return {}
 
     def stop(self) -> None:
         self.daemon.stop()

@@ -1,0 +1,86 @@
+"""The gateways that are compared, by who lends their clients addresses, and what each needs beside it."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from attrs import define, field, frozen
+from handshake_cases import GATEWAY_ADDRESS
+from handshake_responders import Ikegw
+from laboratory.postgresql import Postgresql
+from laboratory.processes import Daemon
+from laboratory.settings import Tree
+
+DHCP_SERVER: Final = "10.9.0.9"
+MEMORY: Final = "memory"
+NETWORK: Final = "10.64.0.0/12"
+
+
+@define
+class Lending(Ikegw):
+    """ikegw with more settings."""
+
+    extra: Tree = field(factory=dict)
+
+    def more(self) -> Tree:
+        return self.extra
+
+
+@frozen
+class Lender:
+    """One way to lend; called with a directory it gives the gateway, ready to be started."""
+
+    name: str
+
+    @contextmanager
+    def __call__(self, directory: Path) -> Iterator[Lending]:
+        settings: Tree = {
+            "pools": {"road": {"addrs": NETWORK, "store": self.name}},
+            "store": {"path": str(directory / "addresses.db")},
+            "accounting": {"directory": str(directory)},
+        }
+        yield Lending(directory / "ikegw", extra=settings)
+
+
+class Postgres(Lender):
+    """A pool in a database on this host."""
+
+    @contextmanager
+    def __call__(self, directory: Path) -> Iterator[Lending]:
+        server = Postgresql(directory / "pg")
+        server.start()
+        try:
+            with super().__call__(directory) as lending:
+                lending.extra["secrets"] = {"store": {"dsn": server.dsn}}
+                yield lending
+        finally:
+            server.stop()
+
+
+class Dhcp(Lender):
+    """A DHCP server that takes its time."""
+
+    @contextmanager
+    def __call__(self, directory: Path) -> Iterator[Lending]:
+        program = str(Path(__file__).with_name("addresses_dhcp_server.py"))
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        server = Daemon("dhcp", [sys.executable, program, DHCP_SERVER], directory / "dhcp.log", environment)
+        server.start()
+        server.wait_for("^ready")
+        try:
+            yield Lending(
+                directory / "ikegw",
+                extra={
+                    "connections": {"road": {"pools": ["dhcp:bench"]}},
+                    "dhcp": {"bench": {"servers": [DHCP_SERVER], "giaddr": GATEWAY_ADDRESS}},
+                    "accounting": {"directory": str(directory)},
+                },
+            )
+        finally:
+            server.stop()
+
+
+LENDERS: Final = (Lender(MEMORY), Lender("sqlite"), Postgres("postgresql"), Dhcp("dhcp"))
