@@ -1,0 +1,1 @@
+"""Certificates, CRLs and OCSP answers from elsewhere, within limits: implements `ports.Fetcher`."""
