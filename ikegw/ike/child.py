@@ -311,8 +311,11 @@ class ChildSa(Carrying):
         def installed(_: None) -> None:
             self._asking = None
             child.machine.installed()
-            if child is not self:
+            if made.peer_spi in sa.deleted_early:
+                self._deleted_meanwhile(child)
+            elif child is not self:
                 self._replaced_by(child, standby=standby)
+            sa.deleted_early.discard(made.peer_spi)
             sa.established.release_slot()
 
         def not_installed(error: DataPlaneError) -> None:
@@ -323,6 +326,14 @@ class ChildSa(Carrying):
             sa.established.release_slot()
 
         sa.wait_for(child.install(wanted), installed, DataPlaneError, not_installed)
+
+    def _deleted_meanwhile(self, child: "ChildSa") -> None:
+        """The peer deleted what it had made while our data plane installed it."""
+        if self.successor is child:
+            self.successor = self._rival
+        child.peer_deleted()
+        if child is not self:
+            self._lost_or(self.machine.postponed)
 
     def _replaced_by(self, child: "ChildSa", *, standby: bool) -> None:
         """Rows C-23, K-05 and K-09: our rekeying is through; `standby`: but the peer's survives."""

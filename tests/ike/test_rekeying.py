@@ -367,6 +367,28 @@ def test_K_09_both_rekey_and_agree_which_survives_though_a_data_plane_is_slow(or
     both_were_told_once(pair)
 
 
+@pytest.mark.parametrize("asked", ["create", "rekey"])
+def test_C_31_the_peer_deletes_a_child_of_ours_while_our_data_plane_installs_it(asked, monkeypatch):
+    """Its DELETE came after the answer and before the child, and was forgotten: we had a child that nobody else had."""
+    pair = connected()
+    slow(pair.client, monkeypatch)
+    before = set(sa_of(pair.gateway).children)
+    if asked == "create":
+        pair.client.gateway.create_child(1, "net").addErrback(lambda _: None)
+    else:
+        rekey_child(pair.client)
+    pair.world.run(0.05, 0.01)
+    (made,) = set(sa_of(pair.gateway).children) - before
+    sa_of(pair.gateway).children[made].remove("its hard limit was reached")
+    pair.world.run(60.0, 0.1)
+    ends = [
+        {frozenset((sa.inbound_spi, sa.outbound_spi)) for sa in host.plane.installed}
+        for host in (pair.client, pair.gateway)
+    ]
+    assert ends[0] == ends[1]
+    assert len(ends[0]) == (1 if asked == "create" else 0)
+
+
 @SIDES
 def test_C_30_a_child_removed_while_its_successor_is_installed(side, monkeypatch):
     pair = connected()
