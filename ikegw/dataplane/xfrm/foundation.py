@@ -14,10 +14,10 @@ from ikegw.dataplane.prefixes import Selector
 from ikegw.dataplane.routing import Lead, Routing
 from ikegw.dataplane.rtnetlink import AddressChanges, Netlink
 from ikegw.dataplane.xfrm import encoding
-from ikegw.dataplane.xfrm.decoding import BadMessage, decode
 from ikegw.dataplane.xfrm.device import Device, make_device, remove_leftovers
 from ikegw.dataplane.xfrm.hearing import Hearing
 from ikegw.dataplane.xfrm.ours import IF_ID, REQIDS, claim
+from ikegw.dataplane.xfrm.reading import readable
 from ikegw.dataplane.xfrm.refusals import refused
 from ikegw.dataplane.xfrm.requests import Outcome, Requests
 from ikegw.dataplane.xfrm.sockets import exempt, take_esp
@@ -135,10 +135,11 @@ class Foundation:
         except OSError as error:
             raise DataPlaneError(f"{name}: its routes: {error}") from error
 
-    def unlead(self, lead: Lead) -> None:
+    def unlead(self, lead: Lead | None) -> None:
         """Take a lead back, as far as it is still there."""
         try:
-            lead.undo()
+            if lead is not None:
+                lead.undo()
         except OSError as error:
             self.notes.append(str(error))
 
@@ -183,20 +184,6 @@ class Foundation:
 
 def _is_ours(policy: PolicyReport) -> bool:
     return policy.if_id == IF_ID or any(reqid in REQIDS for reqid in policy.reqids)
-
-
-def readable(outcomes: Iterable[Outcome]) -> list[Told]:
-    """The values in answers; what is unreadable is not among them."""
-    found: list[Told] = []
-    for outcome in outcomes:
-        for answer in outcome.told:
-            try:
-                told = decode(answer)
-            except BadMessage:
-                continue
-            if told is not None:
-                found.append(told)
-    return found
 
 
 def _give_back(sock: socket.socket) -> None:

@@ -8,8 +8,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from ikegw.dataplane.admission import QUIET_SECONDS
 from ikegw.dataplane.xfrm import encoding
-from ikegw.dataplane.xfrm.foundation import readable
 from ikegw.dataplane.xfrm.ours import IF_ID
+from ikegw.dataplane.xfrm.reading import readable
 from ikegw.dataplane.xfrm.requests import Outcome, Requests
 from ikegw.dataplane.xfrm.values import Acquire, StateReport
 

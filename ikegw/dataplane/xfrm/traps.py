@@ -71,6 +71,13 @@ class Traps:
         self.foundation.unlead(trap.lead)
         return self.book.lift(trap.ways, trap.template)
 
+    def clear(self) -> None:
+        """Forget all; their policies and routes go by themselves."""
+        for reqid in self._by_reqid:
+            self.reqids.give_back(reqid)
+        self._by_name.clear()
+        self._by_reqid.clear()
+
     def met(self, told: Acquire) -> None:
         """A packet met one, perhaps."""
         trap = self._by_reqid.get(told.reqid)
