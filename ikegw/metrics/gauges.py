@@ -14,6 +14,17 @@ DELAY_SECONDS: Final = 1.0
 
 
 @frozen
+class RadiusServerState:
+    """One port of a RADIUS server: whether it is not known to be dead, what is under way there, and what became of packets."""
+
+    server: str
+    service: str
+    alive: bool
+    load: int
+    counts: Mapping[str, int]
+
+
+@frozen
 class Standing:
     """Who holds what: `states` counts IKE SAs by state; `pools` are (name, family, size, lent).
 
@@ -27,6 +38,7 @@ class Standing:
     pools: Callable[[], Iterable[tuple[str, int, int, int]]]
     dhcp_leases: Callable[[], Mapping[str, int]]
     dhcp_messages: Callable[[], Mapping[tuple[str, str], int]]
+    radius_servers: Callable[[], Iterable["RadiusServerState"]]
 
 
 @define(eq=False)
@@ -79,11 +91,27 @@ class Gauges(Collector):
             ["at", "what"],
             standing.dhcp_messages(),
         )
+        yield from _radius(list(standing.radius_servers()))
         yield GaugeMetricFamily(
             "ikegw_reactor_delay_seconds",
             "How late the reactor was, worst since last asked",
             self.delay.worst(),
         )
+
+
+def _radius(servers: list[RadiusServerState]) -> Iterable[Metric]:
+    labels = ["server", "service"]
+    alive = {(each.server, each.service): int(each.alive) for each in servers}
+    yield _family(GaugeMetricFamily, "ikegw_radius_server_alive", "RADIUS servers that answer", labels, alive)
+    load = {(each.server, each.service): each.load for each in servers}
+    yield _family(
+        GaugeMetricFamily, "ikegw_radius_requests", "Requests to RADIUS servers under way", labels, load
+    )
+    packets = {
+        (each.server, each.service, what): count for each in servers for what, count in each.counts.items()
+    }
+    text = "What became of packets to and from RADIUS servers"
+    yield _family(CounterMetricFamily, "ikegw_radius_packets", text, [*labels, "what"], packets)
 
 
 def _family(kind: Any, name: str, text: str, labels: list[str], values: Mapping[Any, int]) -> Metric:

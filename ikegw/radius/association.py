@@ -1,7 +1,6 @@
 """All that goes between us and one port of one server: as many requests at a time as are allowed, each a Deferred."""
 
 from collections import Counter, deque
-from collections.abc import Callable
 
 from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
@@ -9,6 +8,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
 from ikegw.config.radius import RadiusServer, Schedule, Service
+from ikegw.events import AaaServerBack, AaaServerDead, Publish, ServerAnswered, ServerSilent
 from ikegw.machines.tracing import state_of
 from ikegw.ports import Random
 from ikegw.radius.flight import Flight, Request, Unanswered
@@ -17,11 +17,11 @@ from ikegw.radius.link import OpenLink
 from ikegw.radius.liveness import Liveness, LivenessMachine
 from ikegw.radius.packets import AUTHENTICATOR_OCTETS, Attribute, BadReply, Code, Reply, Why, seal
 
+KIND = "radius"
+"""What kind of server events tell of."""
+
 PROBE = Schedule(first=1.0, tries=3, longest=1.0)
 """How a server that is silent is asked whether it lives (RFC 5997 §4.2)."""
-
-Told = Callable[["Association", bool, str], None]
-"""Called when a server is found dead (False) or alive again (True), and why."""
 
 UNSIGNED = "its answers carry no Message-Authenticator (CVE-2024-3596): update it, or set `old` if you trust the way to it"
 FORGED = "answers came that its secret does not fit: is it the same at both ends?"
@@ -40,7 +40,7 @@ class Association:
     _open_link: OpenLink = field(repr=False)
     _clock: IReactorTime = field(repr=False)
     _random: Random = field(repr=False)
-    _told: Told = field(repr=False)
+    _publish: Publish = field(repr=False)
     counts: Counter[str] = field(factory=Counter, init=False)
     _lanes: list[Lane] = field(factory=list, init=False, repr=False)
     _flying: dict[Request, tuple[Lane, int]] = field(factory=dict, init=False, repr=False)
@@ -63,6 +63,11 @@ class Association:
         return state_of(self._liveness)
 
     @property
+    def is_alive(self) -> bool:
+        """It is not known to be dead."""
+        return not self.standing.startswith("DEAD")
+
+    @property
     def load(self) -> int:
         """How many requests are in flight, or wait to be."""
         return len(self._flying) + len(self._waiting)
@@ -76,7 +81,7 @@ class Association:
         `elsewhere`: another server can be asked, so give up as soon as this one is found dead, and if it is, after one try.
         """
         schedule = self.server.schedule
-        if elsewhere and self.standing.startswith("DEAD"):
+        if elsewhere and not self.is_alive:
             schedule = evolve(schedule, tries=1)
         request = self._make(code, attributes, schedule, elsewhere)
         if self.standing == "CLOSED":
@@ -160,6 +165,7 @@ class Association:
         request = flight.request
         if request.answer.called:  # a probe, which `answered` has ended
             return
+        self._publish(ServerAnswered(KIND, self.server.name, self._heard_at - flight.began))
         self._forget(request)
         if isinstance(answer, BadReply):
             request.answer.errback(BadReply(f"{self} sent {answer}"))
@@ -196,6 +202,8 @@ class Association:
         """See `flight.Watcher`."""
         self.counts["unanswered"] += 1
         request, seconds = flight.request, self._clock.seconds() - flight.began
+        if request.code is not Code.STATUS_SERVER:
+            self._publish(ServerSilent(KIND, self.server.name))
         silent = self._heard_at < flight.began
         because = f": {self._suspicion}" if self._suspicion else ""
         tries = "once" if flight.sent == 1 else f"{flight.sent} times"
@@ -225,7 +233,7 @@ class Association:
     def declare_dead(self) -> None:
         """Those that can ask elsewhere do it now; others go on asking here, for here their dialogue is known."""
         why = self._suspicion or "it does not answer"
-        self._told(self, False, why)
+        self._publish(AaaServerDead(self.server.name, self.server.endpoint(self.service), why))
         self.look_again()
         for lane in self._lanes:
             lane.link.renew()
@@ -248,7 +256,7 @@ class Association:
 
     def declare_alive(self) -> None:
         """See `Driver`."""
-        self._told(self, True, "")
+        self._publish(AaaServerBack(self.server.name, self.server.endpoint(self.service)))
 
     def let_go(self) -> None:
         """See `Driver`."""

@@ -6,7 +6,7 @@ from attrs import define, field
 from twisted.internet.interfaces import IReactorTime
 
 from ikegw.config.radius import RadiusServer, RadiusSettings, RadiusTransport, Service
-from ikegw.events import AaaServerBack, AaaServerDead, Publish
+from ikegw.events import Publish
 from ikegw.ports import Random
 from ikegw.radius.association import Association
 from ikegw.radius.link import OpenLink
@@ -76,13 +76,8 @@ class RadiusClient:
 
     def _associate(self, server: RadiusServer, service: Service) -> Association:
         return Association(
-            server, service, self._connect(server, service), self._clock, self._random, self._told
+            server, service, self._connect(server, service), self._clock, self._random, self._publish
         )
-
-    def _told(self, association: Association, alive: bool, why: str) -> None:
-        where = association.server.endpoint(association.service)
-        name = association.server.name
-        self._publish(AaaServerBack(name, where) if alive else AaaServerDead(name, where, why))
 
 
 def _services(server: RadiusServer) -> tuple[Service, ...]:

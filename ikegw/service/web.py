@@ -12,7 +12,7 @@ from twisted.web.server import Site
 
 from ikegw import __version__
 from ikegw.config.settings import Web
-from ikegw.metrics.gauges import Gauges, ReactorDelay, Standing
+from ikegw.metrics.gauges import Gauges, RadiusServerState, ReactorDelay, Standing
 from ikegw.metrics.page import MetricsPage, root
 from ikegw.service.assembly import Assembled
 
@@ -39,6 +39,11 @@ class WebServer:
         def pools() -> Iterable[tuple[str, int, int, int]]:
             return ((use.pool, use.family, use.size, use.lent) for use in assembled.addresses.usage())
 
+        def radius_servers() -> Iterable[RadiusServerState]:
+            for each in assembled.radius.associations():
+                name, service = each.server.name, each.service.value
+                yield RadiusServerState(name, service, each.is_alive, each.load, each.counts)
+
         return Standing(
             states=assembled.gateway.states,
             half_open=lambda: assembled.gateway.half_open_total,
@@ -47,6 +52,7 @@ class WebServer:
             pools=pools,
             dhcp_leases=assembled.addresses.dhcp_leases,
             dhcp_messages=assembled.addresses.dhcp_messages,
+            radius_servers=radius_servers,
         )
 
     def start(self) -> None:

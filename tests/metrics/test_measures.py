@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.web.test.requesthelper import DummyRequest
 
 from ikegw.events import Dropped, IkeBegun, Refused, ServerAnswered, ServerSilent
-from ikegw.metrics.gauges import Gauges, ReactorDelay, Standing
+from ikegw.metrics.gauges import Gauges, RadiusServerState, ReactorDelay, Standing
 from ikegw.metrics.measures import MOST_UNDER_WAY, Measures
 from ikegw.metrics.page import MetricsPage, root
 from ikegw.paths import Endpoint, Path
@@ -119,6 +119,7 @@ def test_what_stands_is_asked_for_when_the_page_is(registry: CollectorRegistry) 
         lambda: [(use.pool, use.family, use.size, use.lent) for use in pair.gateway.pool.usage()],
         lambda: {"office": 3},
         lambda: {("10.60.0.1:67", "answer"): 8},
+        lambda: [RadiusServerState("one", "accounting", False, 5, {"answered": 9})],
     )
     Gauges(registry, standing, delay, "0.1.0")
     assert 'ikegw_ike_sas{state="SM_MATURE"}' not in page_of(registry)
@@ -133,6 +134,9 @@ def test_what_stands_is_asked_for_when_the_page_is(registry: CollectorRegistry) 
         'ikegw_datagrams_total{what="received"} 12.0',
         'ikegw_pool_lent{family="4",pool="road"} 1.0',
         'ikegw_dhcp_leases{provider="office"} 3.0',
+        'ikegw_radius_server_alive{server="one",service="accounting"} 0.0',
+        'ikegw_radius_requests{server="one",service="accounting"} 5.0',
+        'ikegw_radius_packets_total{server="one",service="accounting",what="answered"} 9.0',
         'ikegw_dhcp_messages_total{at="10.60.0.1:67",what="answer"} 8.0',
     ):
         assert line in page, line

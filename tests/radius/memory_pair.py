@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from ikegw.config.radius import RadiusServer, Service
+from ikegw.events import AaaServerBack, AaaServerDead, Event
 from ikegw.radius.association import Association
 from ikegw.radius.packets import Attribute, Code
 from ikegw.testing.radius import Asked, MemoryServer
@@ -53,7 +54,13 @@ class Pair:
     clock: Clock
     server: MemoryServer
     association: Association
-    told: list[tuple[bool, str]]
+    events: list[Event]
+
+    @property
+    def told(self) -> list[tuple[bool, str]]:
+        """Whether the server was found dead (False) or alive again, and why, each time."""
+        found = [event for event in self.events if isinstance(event, AaaServerDead | AaaServerBack)]
+        return [(False, e.reason) if isinstance(e, AaaServerDead) else (True, "") for e in found]
 
     def ask(
         self, *attributes: Attribute, code: Code = Code.ACCESS_REQUEST, elsewhere: bool = False
@@ -68,9 +75,9 @@ MakePair = Callable[..., Pair]
 
 
 def make_pair(**settings: Any) -> Pair:
-    server, told, clock = (
+    server, events, clock = (
         MemoryServer(reliable=settings.pop("reliable", False)),
-        list[tuple[bool, str]](),
+        list[Event](),
         Clock(),
     )
     association = Association(
@@ -79,9 +86,9 @@ def make_pair(**settings: Any) -> Pair:
         server.open,
         clock,
         Random(1).randbytes,
-        lambda association, alive, why: told.append((alive, why)),
+        events.append,
     )
-    return Pair(clock, server, association, told)
+    return Pair(clock, server, association, events)
 
 
 def accept(asked: Asked) -> None:

@@ -3,6 +3,7 @@
 import pytest
 from memory_pair import accept, make_pair
 
+from ikegw.events import ServerAnswered, ServerSilent
 from ikegw.radius.flight import Unanswered
 from ikegw.radius.packets import BadReply, Code
 
@@ -207,3 +208,14 @@ def test_closing_fails_what_waits() -> None:
     assert str(p.ask().error) == str(flying.error)
     assert len(p.server.asked) == 1
     assert not p.clock.getDelayedCalls()
+
+
+def test_what_is_answered_and_what_is_not_is_told_with_the_seconds() -> None:
+    p = make_pair()
+    p.ask()
+    p.pump(0.5)
+    accept(p.server.asked[0])
+    p.ask()
+    p.pump(20)
+    told = [event for event in p.events if isinstance(event, ServerAnswered | ServerSilent)]
+    assert told == [ServerAnswered("radius", "one", pytest.approx(0.5)), ServerSilent("radius", "one")]

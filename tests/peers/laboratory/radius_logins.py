@@ -21,7 +21,7 @@ from ikegw.config.radius import (
 )
 from ikegw.eap.credentials import OwnCertificate, Passwords
 from ikegw.eap.peer.supplicants import EapSupplicants
-from ikegw.events import Event
+from ikegw.events import AaaServerBack, AaaServerDead, Event
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.connections import AuthKind, EapMethod, LocalAuth
 from ikegw.policy.identities import parse_identity
@@ -57,15 +57,21 @@ class RadiusGateway:
     client: RadiusClient
     logins: RadiusLogins
     events: list[Event]
+    """Servers that were found dead, or back."""
     _numbers: Iterator[int] = field(factory=lambda: iter(range(1, 1_000_000)))
 
     @classmethod
     def of(cls, settings: RadiusSettings, certificates: Certificates | None = None) -> "RadiusGateway":
         """With these servers."""
         events: list[Event] = []
+
+        def publish(event: Event) -> None:
+            if isinstance(event, AaaServerDead | AaaServerBack):
+                events.append(event)
+
         world: Any = reactor
         connect = connector(world, urandom, certificates or NoCertificates())
-        client = RadiusClient(settings, connect, world, urandom, events.append)
+        client = RadiusClient(settings, connect, world, urandom, publish)
         return cls(client, RadiusLogins(client, Station("gw.example.org")), events)
 
     def log_in(
