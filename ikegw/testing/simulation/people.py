@@ -163,7 +163,8 @@ class Trouble:
     def _more_children(self, client: Party) -> None:
         """By the client alone: the protocol has no collision of two that create the same, and both would stand."""
         sa = self._some_sa(client)
-        if sa is not None and sa.state == "SM_MATURE" and not has_child(sa, MORE):
+        newest = sa is not None and sa.successor is None and sa.awaits is None
+        if sa is not None and newest and sa.state == "SM_MATURE" and not has_child(sa, MORE):
             self._note(f"{client.name} wants another child in {sa.name}")
             client.ask(client.host.gateway.create_child(sa.number, MORE))  # type: ignore[arg-type]
 

@@ -9,7 +9,7 @@ from ikegw.dataplane.matching import InnerPacket
 from ikegw.events import ChildRekeyed, Event, IkeRekeyed, IkeUp
 from ikegw.ike.roaming import SETTLING_SECONDS
 from ikegw.testing.simulation.faults import Faults, Plan, dice
-from ikegw.testing.simulation.invariants import Doubles, OneEnd, Violation, disagreement, remains
+from ikegw.testing.simulation.invariants import Doubles, OneEnd, Violation, disagreement, of_client, remains
 from ikegw.testing.simulation.ladder import Ladder
 from ikegw.testing.simulation.party import Party
 from ikegw.testing.simulation.people import Trouble, User
@@ -181,7 +181,7 @@ class Simulation:
         for _ in range(round(FLOW_SECONDS / FLOW_EVERY)):
             for client in self.town.clients[:FLOWS]:
                 self._send_both_ways(client, sent)
-                if len({sa.number for sa in client.sas}) > 1 or logs_in(client):
+                if len({sa.number for sa in client.sas}) > 1 or logs_in(client) or self._is_losing(client):
                     renewed.add(client.name)
             self.town.world.clock.advance(FLOW_EVERY)
             self._look()
@@ -205,6 +205,11 @@ class Simulation:
                 if source is not None:
                     client.send(source, "10.1.0.9", 0)
             self.pass_time(STEP)
+
+    def _is_losing(self, client: Party) -> bool:
+        """Does the gateway end its session, because a server would not renew its lease?"""
+        ending = [sa.state in ("SM_TERMINATE", "SM_DYING") for sa in of_client(self.town.gateway, client)]
+        return bool(self.plan.lease_failures) and any(ending)
 
     def _send_both_ways(self, client: Party, sent: dict[int, tuple[str, str]]) -> None:
         gateway, now = self.town.gateway, self.town.world.clock.seconds()
