@@ -1,4 +1,7 @@
-"""A DHCP server that lends one address after the other, and answers after 20 ms: `python addresses_dhcp_server.py ADDRESS`."""
+"""A DHCP server that lends one address after the other, and answers after 20 ms, or never, and then says whom it heard.
+
+python addresses_dhcp_server.py ADDRESS [silent]
+"""
 
 import sys
 from ipaddress import IPv4Address
@@ -44,8 +47,22 @@ class Server(DatagramProtocol):
         self.transport.write(octets, (str(answer.giaddr), SERVER_PORT4))
 
 
-def main(address: str) -> None:
-    reactor.listenUDP(SERVER_PORT4, Server(address), interface=address)
+class Silent(DatagramProtocol):
+    """Nobody gets anything."""
+
+    def __init__(self) -> None:
+        self._heard = set[bytes]()
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:  # noqa: N802 (Twisted's name)
+        client = Packet4.decode(datagram).hardware
+        if client not in self._heard:
+            self._heard.add(client)
+            print(f"heard {len(self._heard)}", flush=True)
+
+
+def main(address: str, mood: str = "") -> None:
+    protocol = Silent() if mood == "silent" else Server(address)
+    reactor.listenUDP(SERVER_PORT4, protocol, interface=address)
     reactor.callWhenRunning(print, "ready", flush=True)
     reactor.run()
 

@@ -60,27 +60,39 @@ class Postgres(Lender):
             server.stop()
 
 
+@contextmanager
+def dhcp_server(directory: Path, *mood: str) -> Iterator[Daemon]:
+    """A DHCP server that takes its time, or is `silent`."""
+    program = str(Path(__file__).with_name("addresses_dhcp_server.py"))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, program, DHCP_SERVER, *mood]
+    server = Daemon("DHCP server", command, directory / "dhcp.log", environment)
+    server.start()
+    try:
+        server.wait_for("^ready")
+        yield server
+    finally:
+        server.stop()
+
+
+def asking(directory: Path) -> Lending:
+    """A gateway whose clients have their addresses from that server."""
+    settings: Tree = {
+        "connections": {"road": {"pools": ["dhcp:bench"]}},
+        "dhcp": {"bench": {"servers": [DHCP_SERVER], "giaddr": GATEWAY_ADDRESS}},
+        "addresses": {"provider_timeout": "30s"},
+        "accounting": {"directory": str(directory)},
+    }
+    return Lending(directory / "ikegw", extra=settings)
+
+
 class Dhcp(Lender):
     """A DHCP server that takes its time."""
 
     @contextmanager
     def __call__(self, directory: Path) -> Iterator[Lending]:
-        program = str(Path(__file__).with_name("addresses_dhcp_server.py"))
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        server = Daemon("dhcp", [sys.executable, program, DHCP_SERVER], directory / "dhcp.log", environment)
-        server.start()
-        server.wait_for("^ready")
-        try:
-            yield Lending(
-                directory / "ikegw",
-                extra={
-                    "connections": {"road": {"pools": ["dhcp:bench"]}},
-                    "dhcp": {"bench": {"servers": [DHCP_SERVER], "giaddr": GATEWAY_ADDRESS}},
-                    "accounting": {"directory": str(directory)},
-                },
-            )
-        finally:
-            server.stop()
+        with dhcp_server(directory):
+            yield asking(directory)
 
 
 LENDERS: Final = (Lender(MEMORY), Lender("sqlite"), Postgres("postgresql"), Dhcp("dhcp"))

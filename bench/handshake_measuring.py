@@ -54,19 +54,23 @@ class BenchFailed(Exception):
 
 
 @define
-class _Track:
+class Track:
     """A responder with a client of its own."""
 
     responder: Responder
     client: "subprocess.Popen[str]"
     seconds: float = field(default=0.0, init=False)
 
-    def connect(self, count: int) -> None:
-        """Set up so many IKE SAs, all of which must come up."""
-        orders, answers = cast(IO[str], self.client.stdin), cast(IO[str], self.client.stdout)
+    def order(self, count: int) -> None:
+        """Begin to set up so many IKE SAs."""
+        orders = cast(IO[str], self.client.stdin)
         orders.write(f"{count}\n")
         orders.flush()
-        said = answers.readline()
+
+    def connect(self, count: int) -> None:
+        """Set up so many IKE SAs, all of which must come up."""
+        self.order(count)
+        said = cast(IO[str], self.client.stdout).readline()
         answer: dict[str, Any] = json.loads(said) if said else {"up": 0, "failure": ["the client died"]}
         if answer["up"] != count:
             why = (
@@ -93,7 +97,7 @@ def measure(
     if pki is not None:
         write_directory(clients, dict(pki.clients), {"ca": pki.root.certificate})
     with ExitStack() as stack:
-        tracks = [stack.enter_context(_track(case, each, pki, clients, work)) for each in responders]
+        tracks = [stack.enter_context(serving(case, each, pki, clients, work)) for each in responders]
         for track in tracks:
             track.connect(WARM_UP)
             track.seconds = 0.0
@@ -109,9 +113,10 @@ def measure(
 
 
 @contextmanager
-def _track(
+def serving(
     case: Case, responder: Responder, pki: DemoPki | None, clients: Path, work: Work
-) -> Iterator[_Track]:
+) -> Iterator[Track]:
+    """A responder that runs, with its client."""
     responder.start(case, pki)
     try:
         client = subprocess.Popen(
@@ -131,7 +136,7 @@ def _track(
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         try:
-            yield _Track(responder, client)
+            yield Track(responder, client)
         finally:
             client.kill()
             client.wait()
