@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ikegw.auth.certificates import STRONG_HASHES, X509
 from ikegw.auth.distribution import DistributionPoint, points_of
+from ikegw.policy.distinguished_names import spell
 
 _UNDERSTOOD: Final = (
     x509.CRLNumber,
@@ -103,6 +104,11 @@ class Crl:
             crl.public_bytes(Encoding.DER),
             crl,
         )
+
+    @property
+    def issuer(self) -> str:
+        """Whose it is, for a sentence."""
+        return spell(self.issuer_der) or "(an issuer that cannot be shown)"
 
     def signed_by(self, issuer: X509) -> bool:
         """Whether `issuer` made it, and may: by its name, its key, and its keyUsage (RFC 5280 §6.3.3 f, g)."""

@@ -282,7 +282,11 @@ class ByCertificate:
 
     def due(self) -> float | None:
         """See `Examination`."""
-        chain, now = self._chain(), self.means.library.now()
+        now = self.means.library.now()
+        try:
+            chain = self._chain()
+        except AuthenticationError:  # it is not authentic any more, which `renew` says
+            return SOONEST
         seconds = [(moment - now).total_seconds() for moment in self._moments(chain, now)]
         return max(min(seconds), SOONEST)
 

@@ -1,11 +1,12 @@
-"""Credentials out of directories: `certs/`, `ca/`, `private/`, every problem told at once with its file's name.
+"""Credentials out of directories: `certs/`, `ca/`, `crl/`, `private/`, every problem told at once with its file's name.
 
 A file is PEM or DER, by its content. PEM in `certs/` may hold a chain, the end entity first; in `ca/` any number of authorities.
 Private keys are PKCS#8, PKCS#1 or SEC1. Hidden files, `README*` and backups (`*~`) are left alone.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from attrs import frozen
@@ -16,12 +17,15 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 
 from ikegw.auth.certificates import X509, BadCertificate, key_hash, read
 from ikegw.auth.credentials import Credentials
+from ikegw.auth.crls import BadCrl, Crl
 from ikegw.auth.own import PrivateKey
 from ikegw.auth.shared_keys import SharedKey
+from ikegw.policy.authorities import AuthoritySources
 from ikegw.policy.identities import IdentityPattern
 
 PEM_MARK = b"-----BEGIN "
 LARGEST_FILE = 1 << 20
+LARGEST_LIST = 64 << 20
 READABLE_BY_ALL = 0o004
 
 
@@ -49,17 +53,22 @@ def load_credentials(
     ca_directory: Path | None = None,
     private_directory: Path | None = None,
     shared_keys: Iterable[tuple[tuple[IdentityPattern, ...], bytes]] = (),
+    crl_directory: Path | None = None,
+    sources: Mapping[str, AuthoritySources] = MappingProxyType({}),
 ) -> Loaded:
     """Read the directories; one that does not exist is empty. Raises nothing for what it finds there."""
     problems: list[Problem] = []
     certificates = dict(_load(certs_directory, _certificates, problems))
     authorities = dict(_load(ca_directory, _authorities, problems))
     keys = [key for _, key in _load(private_directory, _private_key, problems, secret=True)]
+    crls = tuple(crl for _, crl in _load(crl_directory, Crl.parse, problems, largest=LARGEST_LIST))
     credentials = Credentials(
         tuple(SharedKey(patterns, secret) for patterns, secret in shared_keys),
         certificates,
         authorities,
         {_hash_of(key): key for key in keys},
+        crls,
+        sources,
     )
     return Loaded(credentials, tuple(problems))
 
@@ -72,18 +81,22 @@ T = TypeVar("T")
 
 
 def _load(
-    directory: Path | None, read: Callable[[bytes], T], problems: list[Problem], secret: bool = False
+    directory: Path | None,
+    read: Callable[[bytes], T],
+    problems: list[Problem],
+    secret: bool = False,
+    largest: int = LARGEST_FILE,
 ) -> Iterator[tuple[str, T]]:
     for file in _files(directory, problems):
         try:
             if secret and file.stat().st_mode & READABLE_BY_ALL:
                 raise _UnusableFile("everybody on this host can read it: chmod 0600")
-            if file.stat().st_size > LARGEST_FILE:
+            if file.stat().st_size > largest:
                 raise _UnusableFile("too large to be what belongs here")
             yield file.name, read(file.read_bytes())
         except OSError as error:
             problems.append(Problem(file, f"cannot be read: {error.strerror}"))
-        except (_UnusableFile, BadCertificate) as error:
+        except (_UnusableFile, BadCertificate, BadCrl) as error:
             problems.append(Problem(file, str(error)))
 
 

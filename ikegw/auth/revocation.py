@@ -59,7 +59,7 @@ class KnownCrls:
 def by_crl(link: Link, known: Iterable[Kept | Crl], now: datetime) -> Finding:
     """What the CRLs `known` of the issuer say of a certificate.
 
-    Revoked is what any of them revokes that counts now. Good is what a complete one covers, for as long as it counts.
+    The newest complete one that covers it counts, and the newest delta CRL that adds to that one.
     """
     covering = [
         each for each in known if _crl(each).fresh_at(now) and _crl(each).scope.covers(link.certificate)
@@ -67,7 +67,7 @@ def by_crl(link: Link, known: Iterable[Kept | Crl], now: datetime) -> Finding:
     complete = [each for each in covering if _crl(each).base is None]
     if not complete:
         return NOTHING_KNOWN
-    newest = max(complete, key=lambda each: _crl(each).this_update)
+    newest = max(complete, key=lambda each: (_crl(each).this_update, _crl(each).number))
     deltas = [each for each in covering if _adds_to(_crl(each), _crl(newest))]
     last = max(deltas, key=lambda each: _crl(each).number, default=None)
     serial, until, obtained = link.certificate.serial, _crl(newest).next_update, _obtained(newest)

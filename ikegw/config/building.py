@@ -8,6 +8,7 @@ from ikegw.config.accounting import AccountingSettings
 from ikegw.config.coa_rules import build_coa
 from ikegw.config.dhcp import InformSettings
 from ikegw.config.dhcp_building import build_dhcp
+from ikegw.config.download_rules import build_authority, build_downloads
 from ikegw.config.eap_building import build_eap
 from ikegw.config.lending_building import build_lending, build_pool, build_store
 from ikegw.config.problems import Problem
@@ -64,6 +65,8 @@ def build(root: Section, path: Path, directories: Directories, warnings: Iterabl
         build_lending(root.tables["addresses"]),
         build_store(root.tables["store"], root.tables["secrets"].tables["store"]),
         build_coa(root.tables["coa"], root.tables["secrets"].named["coa"]),
+        build_downloads(root.tables["downloads"]),
+        tuple(map(build_authority, root.named["authorities"].values())),
         tuple(sorted(warnings)),
     )
 
@@ -87,6 +90,8 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
             tuple(remote["cacerts"]),
             tuple(remote["certs"]),
             remote["eap_identity"],
+            remote["revocation"],
+            remote["hash_and_url"],
         ),
         children=tuple(_child(child) for child in section.named["children"].values()),
         proposals=_flat(section["proposals"]),

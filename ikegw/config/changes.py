@@ -59,6 +59,8 @@ def changes(old: Config, new: Config) -> Changes:
                 "dhcp",
                 "inform",
                 "lending",
+                "downloads",
+                "authorities",
             )
             if getattr(old, name) != getattr(new, name)
         ),

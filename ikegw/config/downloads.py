@@ -1,8 +1,10 @@
-"""How much downloading may cost, and where it may lead."""
+"""How much downloading may cost, and where it may lead; where authorities publish."""
 
 from ipaddress import IPv4Network, IPv6Network
 
 from attrs import frozen
+
+from ikegw.policy.authorities import AuthoritySources
 
 
 @frozen
@@ -23,3 +25,12 @@ class DownloadSettings:
 
 
 DEFAULT_DOWNLOADS = DownloadSettings()
+
+
+@frozen
+class Authority:
+    """`file` of `ca/` holds its certificate; `sources` are where it publishes."""
+
+    name: str
+    file: str
+    sources: AuthoritySources

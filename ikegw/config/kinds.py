@@ -14,6 +14,7 @@ from ipaddress import (
 from pathlib import Path
 from string import Formatter
 from typing import Any, Final, Literal
+from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
@@ -115,6 +116,12 @@ def _duration(value: object) -> float:
     if seconds > _LONGEST:
         raise ValueError("more than ten years")
     return float(seconds)
+
+
+def _positive_duration(value: object) -> float:
+    if not (seconds := _duration(value)):
+        raise ValueError("nothing can be done in no time")
+    return seconds
 
 
 _REPLACED: Final = ("connection", "identity", "address")
@@ -256,6 +263,21 @@ def _endpoint(value: object) -> Endpoint | None:
     return Endpoint(found, int(port))
 
 
+def _url(*schemes: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        text = _filled(value).strip()
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("it has characters that no URL has")
+        parts = urlsplit(text)
+        if parts.scheme not in schemes:
+            raise ValueError(f"it begins with none of {', '.join(f'{each}:' for each in schemes)}")
+        if parts.scheme != "file" and (not parts.hostname or parts.port == 0 or "@" in parts.netloc):
+            raise ValueError("a host must follow the slashes, and no user name")
+        return text
+
+    return read
+
+
 def _offers(protocol: Literal["ike", "esp"]) -> Callable[[object], tuple[Offer, ...]]:
     def read(value: object) -> tuple[Offer, ...]:
         text = _filled(value).strip()
@@ -278,6 +300,7 @@ def listed(kind: Kind, commas: bool = True) -> Kind:
 
 BOOLEAN: Final = Kind("boolean", "true or false", _boolean)
 DURATION: Final = Kind("duration", 'a duration like "30s", "10m" or "4h"', _duration)
+POSITIVE_DURATION: Final = Kind("duration", 'a duration like "10s"', _positive_duration)
 OCTETS: Final = Kind(
     "octets", 'a number of octets like 500000 or "10G" (K, M, G, T: powers of 1024)', _octets
 )
@@ -304,6 +327,8 @@ RANGE: Final = Kind(
     "range", "a network like 10.3.0.0/24 or a range like 10.3.0.10-10.3.0.99", _reader(parse_range)
 )
 PEER: Final = Kind("peer address", "an address, a network, a range, or %any", _peer_networks)
+URL: Final = Kind("URL", 'a URL like "http://ca.example.org/ocsp"', _url("http", "https"))
+LIST_URL: Final = Kind("URL", 'a URL like "http://ca.example.org/root.crl"', _url("http", "https", "file"))
 TEXT: Final = Kind("text", "a text", _filled)
 POOL_NAME: Final = Kind("pool", "the name of a pool", _filled)
 IDENTITY: Final = Kind(

@@ -27,7 +27,7 @@ Credentials are files in directories beside `ikegw.toml`, PEM or DER, found by t
 | --- | --- |
 | `certs/` | our certificates, with their intermediates; and certificates of peers that are trusted by themselves |
 | `ca/` | the authorities that we trust |
-| `crl/` | revocation lists (not read by this version) |
+| `crl/` | revocation lists (CRLs) of these authorities, besides those that are downloaded |
 | `private/` | our private keys, readable by nobody else |
 
 `ikegwctl check /etc/ikegw/ikegw.toml` tells every problem at once, each with its file and line, and touches nothing that runs:

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from ikegw.config.coa_rules import check_coa
 from ikegw.config.dhcp_rules import check_dhcp, check_dhcp_of, names_of
+from ikegw.config.download_rules import check_authorities, check_revocation
 from ikegw.config.eap_rules import check_eap
 from ikegw.config.lending_rules import check_pools, check_pools_of, check_store
 from ikegw.config.problems import Place, Problem
@@ -44,8 +45,10 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     yield from check_dhcp(root.named["dhcp"])
     yield from check_coa(root.tables["coa"], root.tables["secrets"].named["coa"], incomplete)
     yield from check_eap(root, directories, incomplete)
+    yield from check_authorities(root.named["authorities"], directories.authorities)
     for connection in root.named["connections"].values():
         yield from check_realms_of(connection, radius, incomplete)
+        yield from check_revocation(connection)
         yield from check_dhcp_of(connection, root.named["dhcp"])
         yield from check_pools_of(connection, (*pools, *names_of(root.named["dhcp"])), incomplete)
         for rule in _CONNECTION_RULES:

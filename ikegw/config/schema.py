@@ -10,6 +10,7 @@ from ikegw.config.tables.accounting import ACCOUNTING
 from ikegw.config.tables.coa import COA
 from ikegw.config.tables.connections import CONNECTION
 from ikegw.config.tables.dhcp import DHCP, INFORM
+from ikegw.config.tables.downloads import AUTHORITY, DOWNLOADS
 from ikegw.config.tables.eap import EAP
 from ikegw.config.tables.gateway import CONTROL, DATA_PLANE, LIMITS, LISTEN, LOG
 from ikegw.config.tables.pools import ADDRESSES, POOL, STORE
@@ -38,6 +39,8 @@ SCHEMA: Final = Table(
         RADIUS,
         ACCOUNTING,
         COA,
+        AUTHORITY,
+        DOWNLOADS,
         SECRETS,
     ),
 )

@@ -9,6 +9,7 @@ from attrs import field, frozen
 from ikegw.config.accounting import AccountingSettings
 from ikegw.config.coa import CoaSettings
 from ikegw.config.dhcp import DhcpServers, InformSettings
+from ikegw.config.downloads import DEFAULT_DOWNLOADS, Authority, DownloadSettings
 from ikegw.config.eap import EapSettings
 from ikegw.config.lending import DEFAULT_LENDING, DEFAULT_STORE, Lending, Pool, StoreSettings
 from ikegw.config.problems import Problem
@@ -134,6 +135,8 @@ class Config:
     lending: Lending = DEFAULT_LENDING
     store: StoreSettings = DEFAULT_STORE
     coa: CoaSettings = field(factory=CoaSettings)
+    downloads: DownloadSettings = DEFAULT_DOWNLOADS
+    authorities: tuple[Authority, ...] = ()
     warnings: tuple[Problem, ...] = field(default=(), eq=False)
 
     def connection(self, name: str) -> Connection | None:

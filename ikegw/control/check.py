@@ -53,6 +53,8 @@ def check(path: Path, now: datetime) -> Report:
         directories.authorities,
         directories.private_keys,
         [(key.identities, key.secret) for key in config.shared_keys],
+        directories.crls,
+        {each.file: each.sources for each in config.authorities},
     )
     return judge(config, loaded, now)
 
@@ -72,7 +74,7 @@ def _findings(config: Config, credentials: Credentials, now: datetime) -> Iterat
         if EXAMPLE_SECRET in key.secret:
             text = f"secrets.ike.{key.name}: the secret of the shipped example, which everybody knows; replace it"
             yield Finding(False, text)
-    yield from _revocation_lists(config)
+    yield from _revocation_lists(credentials, now)
     for file, (first, *_) in credentials.authorities.items():
         yield from _validity(f"ca/{file}", first, now, serious=False)
     yield from _radius(config, credentials, now)
@@ -99,13 +101,13 @@ def _radius(config: Config, credentials: Credentials, now: datetime) -> Iterator
             yield Finding(False, f"{key}: ca/ holds no authority, so the server could not be trusted")
 
 
-def _revocation_lists(config: Config) -> Iterator[Finding]:
-    directory = config.directories.crls
-    if directory.is_dir() and any(not file.name.startswith((".", "README")) for file in directory.iterdir()):
-        yield Finding(
-            False,
-            f"{directory}: this version reads no revocation lists; a revoked certificate is still accepted",
-        )
+def _revocation_lists(credentials: Credentials, now: datetime) -> Iterator[Finding]:
+    """Of each authority, one list that counts is enough."""
+    counting = {crl.issuer_der for crl in credentials.crls if crl.fresh_at(now)}
+    for crl in credentials.crls:
+        if crl.issuer_der not in counting:
+            text = f"crl/: the list of {crl.issuer} counts no longer, since {_moment(crl.next_update)}; put the newest there"
+            yield Finding(False, text)
 
 
 def _own(connection: Connection, credentials: Credentials, now: datetime) -> Iterator[Finding]:

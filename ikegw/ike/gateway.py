@@ -58,6 +58,9 @@ ENDING = frozenset(("SM_TERMINATE", "SM_DYING", "SM_DEAD"))
 SHUTDOWN_SECONDS = 4.0
 """How long answers to our DELETEs are waited for when the gateway stops."""
 
+JUDGING_SECONDS = 0.005
+"""Peers are judged anew in such steps: thousands at once would keep everybody waiting."""
+
 
 class NotBegun(Exception):
     """An IKE SA could not be begun or did not come up; the text says why."""
@@ -516,6 +519,12 @@ class Gateway:
         sa = self._numbered(sa_number)
         if sa is not None and isinstance(sa.phase, Living):
             sa.phase.slot.post(Intent.REAUTH)
+
+    def credentials_changed(self) -> None:
+        """To be called when authorities or CRLs have changed: every peer is judged anew, one after the other."""
+        established = [sa.phase for sa in self._by_spi.values() if isinstance(sa.phase, Living)]
+        for number, phase in enumerate(established):
+            phase.lifetimes.check_peer(number * JUDGING_SECONDS)
 
     def addresses_changed(self) -> None:
         """To be called when this host's addresses or routes have changed.

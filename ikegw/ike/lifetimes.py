@@ -194,6 +194,11 @@ class Lifetimes:
 
     # ------------------------------------------------------------ revocation (rows Q-11 … Q-15)
 
+    def check_peer(self, seconds: float) -> None:
+        """Post MSG_IKE_CRL_UPDATE after so many seconds: what the peer is judged by has changed here."""
+        if self.sa.examination is not None and self.sa.successor is None:
+            self._arm("crl", seconds, lambda: self.post(Intent.CRL_UPDATE))
+
     def await_crl_update(self, *, failed: bool = False) -> None:
         """Post MSG_IKE_CRL_UPDATE when what we know of the peer's certificates has to be asked for anew; sooner if it failed."""
         due = None if self.sa.examination is None else self.sa.examination.due()

@@ -16,6 +16,7 @@ from ikegw.auth.authenticator import Authenticator
 from ikegw.config import Config
 from ikegw.config.settings import GateLimits, Logging
 from ikegw.control.stories import Stories
+from ikegw.download.fetcher import Downloads
 from ikegw.events import Event
 from ikegw.gate.admission import Admission
 from ikegw.gate.limits import Limits
@@ -80,6 +81,7 @@ class Assembled:
     audience: Audience
     registry: CollectorRegistry
     eap: OwnEap
+    downloads: Downloads
 
 
 def assemble(
@@ -100,7 +102,10 @@ def assemble(
 
     plane = make_plane(reactor, config, transport.sockets(), received_by_plane, plane_lost)
     addresses = Lenders.make(reactor, config, prepared.pools)
-    authenticator = Authenticator(prepared.credentials, lambda: datetime.now(UTC), deferToThread)
+    downloads = Downloads(config.downloads, reactor, deferToThread, config.directories.crls)
+    authenticator = Authenticator(
+        prepared.credentials, lambda: datetime.now(UTC), deferToThread, fetcher=downloads
+    )
     eap = OwnEap.make(reactor, prepared)
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
     journal = Journal(log, reactor.seconds, *journal_settings(config.logging))
@@ -161,6 +166,7 @@ def assemble(
         audience,
         registry,
         eap,
+        downloads,
     )
 
 

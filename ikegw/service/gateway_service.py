@@ -92,6 +92,7 @@ class GatewayService(Service):
         gone.addCallback(
             lambda _: self._limited(assembled.plane.plane.stop(), "the data plane did not stop in order")
         )
+        gone.addCallback(lambda _: assembled.downloads.stop())
         gone.addCallback(lambda _: assembled.radius.close())
         gone.addCallback(
             lambda _: self._limited(assembled.addresses.stop(), "who has which address was not written down")

@@ -42,6 +42,8 @@ def prepare(path: Path) -> Prepared:
         config.directories.authorities,
         config.directories.private_keys,
         [(key.identities, key.secret) for key in config.shared_keys],
+        config.directories.crls,
+        {each.file: each.sources for each in config.authorities},
     )
     pools = pools_of(config)
     problems = [*map(str, loaded.problems), *problems_of(config, pools)]

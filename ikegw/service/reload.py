@@ -23,6 +23,7 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     other_files = _files(prepared.credentials) != _files(assembled.prepared.credentials)
     assembled.authenticator.credentials = prepared.credentials
     assembled.eap.reload(prepared)
+    assembled.downloads.settings = new.downloads
     assembled.addresses.config = new
     if found.pools or {"lending", "dhcp"}.intersection(found.applied):
         assembled.addresses.reload(new, prepared.pools).addErrback(
@@ -39,6 +40,8 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
         assembled.logins.station = assembled.accounting.station = assembled.coa.authorization.station = ours
     if found.connections or found.reordered:
         assembled.gateway.reload(new.connections)
+    if other_files or "authorities" in found.applied:
+        assembled.gateway.credentials_changed()
     assembled.accounting.configure(new.accounting, accounting_realms(new))
     assembled.prepared = prepared
     lines = [*_told(found, other_files), *_hear_others(assembled, found)]
@@ -62,6 +65,7 @@ def _files(credentials: Credentials) -> tuple[object, ...]:
         },
         {name: [each.der for each in certificates] for name, certificates in credentials.authorities.items()},
         credentials.private_keys.keys(),
+        [crl.der for crl in credentials.crls],
     )
 
 
@@ -78,7 +82,7 @@ def _told(found: Changes, other_files: bool) -> Iterator[str]:
     if found.reordered:
         yield "reloaded: connections stand in another order"
     if other_files:
-        yield "reloaded: certificates, authorities or private keys changed"
+        yield "reloaded: certificates, authorities, revocation lists or private keys changed"
     for name in found.applied:
         yield f"reloaded: {name} changed"
     for name in found.restart:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from auth_world import World
 from cryptography.hazmat.primitives.serialization import Encoding
 from twisted.internet.defer import Deferred, maybeDeferred
 
@@ -20,8 +21,6 @@ from ikegw.testing.pki import Authority, Party
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.certificate import Certificate, CertificateRequest
 from ikegw.wire.registry import AuthMethod, CertEncoding, HashId, PrfId
-
-from conftest import World  # isort: skip
 
 PRF = Prf("prfsha256", PrfId.HMAC_SHA2_256, "sha256", 32)
 GW, CAROL = parse_identity("gw.ikegw.example"), parse_identity("carol@ikegw.example")

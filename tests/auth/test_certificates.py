@@ -3,6 +3,7 @@
 from ipaddress import ip_network
 
 import pytest
+from auth_world import World
 from cryptography import x509
 
 from ikegw.auth.certificates import MOST_NAMES, X509, BadCertificate, carries
@@ -10,8 +11,6 @@ from ikegw.policy.identities import display, parse_identity
 from ikegw.testing.pki import subject
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import IdType
-
-from conftest import World  # isort: skip
 
 
 def test_names_are_subject_and_alternatives(world: World) -> None:

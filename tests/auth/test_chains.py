@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from attrs import evolve
+from auth_world import World
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -16,8 +17,6 @@ from ikegw.auth.chains import MOST_CERTIFICATES, Chain, Trust
 from ikegw.auth.errors import AuthenticationError
 from ikegw.events import AuthFailure
 from ikegw.testing.pki import KINDS, Authority, Party, Period, general_name, key_usage, subject
-
-from conftest import World  # isort: skip
 
 
 def trusting(*authorities: Authority | x509.Certificate) -> Trust:

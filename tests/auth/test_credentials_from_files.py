@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from auth_world import World
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -20,11 +22,11 @@ from ikegw.policy.connections import AuthKind, LocalAuth, RemoteAuth
 from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.testing.pki import DemoPki, main, write_directory
 
-from conftest import World  # isort: skip
-
 
 def load(directory: Path) -> Loaded:
-    return load_credentials(directory / "certs", directory / "ca", directory / "private")
+    return load_credentials(
+        directory / "certs", directory / "ca", directory / "private", crl_directory=directory / "crl"
+    )
 
 
 def put(directory: Path, name: str, octets: bytes, mode: int = 0o600) -> None:
@@ -121,6 +123,21 @@ def test_every_problem_is_told_at_once(tmp_path: Path, world: World) -> None:
         "private/rubbish.pem: not a private key that can be read (PKCS#8, PKCS#1 or SEC1 in PEM or DER)",
     ]
     assert list(loaded.credentials.certificates) == ["good.pem"]
+
+
+def test_revocation_lists_in_either_form(tmp_path: Path, world: World) -> None:
+    der = world.root.crl([world.carol])
+    put(tmp_path, "crl/root.crl", der)
+    put(tmp_path, "crl/root.pem", x509.load_der_x509_crl(der).public_bytes(Encoding.PEM))
+    loaded = load(tmp_path)
+    assert loaded.problems == ()
+    assert [crl.der for crl in loaded.credentials.crls] == [der, der]
+    assert world.carol.certificate.serial_number in loaded.credentials.crls[0].revoked
+
+
+def test_a_file_that_is_no_revocation_list(tmp_path: Path, world: World) -> None:
+    put(tmp_path, "crl/root.crl", world.carol.der)
+    assert only_problem(tmp_path) == "crl/root.crl: not a CRL that can be read"
 
 
 def test_an_encrypted_key(tmp_path: Path, world: World) -> None:

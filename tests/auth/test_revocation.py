@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from auth_world import NOW, World
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -13,8 +14,6 @@ from ikegw.auth.crls import BadCrl, Crl
 from ikegw.auth.ocsp import BadAnswer, OcspAnswer, read_answer
 from ikegw.auth.revocation import NOTHING_KNOWN, Link, by_answer, by_crl
 from ikegw.testing.pki import Party, Period, crl_at
-
-from conftest import NOW, World  # isort: skip
 
 HERE = "http://pki.test/root.crl"
 

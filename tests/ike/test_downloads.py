@@ -8,6 +8,7 @@ from attrs import evolve
 
 from ikegw.auth.certificates import X509
 from ikegw.auth.credentials import Credentials
+from ikegw.auth.crls import Crl
 from ikegw.events import AuthFailed, AuthFailure, Dropped, IkeDown, IkeUp, RevocationUnknown
 from ikegw.ike.living import Living
 from ikegw.ike.slot import Intent
@@ -412,6 +413,31 @@ def test_Q_13_and_so_is_one_that_is_rekeyed_during_the_download():
     assert fetcher.cancelled == 1  # the old IKE SA is gone, and what it waited for
     fetcher.holding = False
     later(pair, 120)
+    assert pair.is_empty
+
+
+def test_Q_13_and_at_once_when_the_operator_puts_the_list_there():
+    pair = live(FakeFetcher({CRL: ROOT.crl()}))
+    authenticator = pair.gateway.gateway.authenticator
+    lists = (Crl.parse(ROOT.crl([LISTED_CAROL], number=2)),)
+    authenticator.credentials = credentials(PLAIN_GATEWAY, crls=lists)
+    pair.gateway.gateway.credentials_changed()
+    pair.world.run(0.2)
+    assert "revoked since" in pair.gateway.heard(IkeDown)[0].reason
+    assert pair.is_empty
+
+
+def test_Q_13_or_takes_an_authority_away():
+    pair = live(FakeFetcher({CRL: ROOT.crl()}))
+    other = X509.of(Authority.root("Other", "ecdsa256", PERIOD).certificate)
+    authenticator = pair.gateway.gateway.authenticator
+    authenticator.credentials = evolve(authenticator.credentials, authorities={"other.pem": (other,)})
+    living(pair.client).slot.post(Intent.REKEY)  # which starts its timers anew, and must not trip over it
+    pair.world.run(0.2)
+    assert is_up(pair.gateway)
+    pair.gateway.gateway.credentials_changed()
+    pair.world.run(0.2)
+    assert "which is none of the authorities here" in pair.gateway.heard(IkeDown)[0].reason
     assert pair.is_empty
 
 

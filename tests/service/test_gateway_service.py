@@ -4,6 +4,7 @@ import os
 import re
 import signal
 from collections.abc import Callable, Generator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from twisted.internet.defer import Deferred, fail
 
 from ikegw.dataplane.memory import MemoryPlane
 from ikegw.ports import DataPlaneError
-from ikegw.testing.pki import main
+from ikegw.testing.pki import Authority, Period, main
 
 OTHER = """
 [connections.other.local]
@@ -144,7 +145,7 @@ def test_a_reload_reads_the_credential_directories_again(pair: tuple[Any, Any], 
     gateway.service.startService()
     main(["--gateway", "gw.example.org", str(gateway.directory)])
     yield gateway.service.reload()
-    assert "reloaded: certificates, authorities or private keys changed" in log.lines
+    assert "reloaded: certificates, authorities, revocation lists or private keys changed" in log.lines
     assert gateway.service.assembled.authenticator.credentials.own
     (gateway.directory / "ca" / "broken.pem").write_text("not this")
     yield gateway.service.reload()
@@ -186,10 +187,11 @@ def test_what_should_be_known_of_a_configuration_is_told_at_the_start(
     pair: tuple[Any, Any], log: Any
 ) -> None:
     gateway, _ = pair
+    old = Authority.root("Old", "ecdsa256", Period.around(datetime.now(UTC), 3650))
     (gateway.directory / "crl").mkdir()
-    (gateway.directory / "crl" / "ca.crl").write_bytes(b"")
+    (gateway.directory / "crl" / "old.crl").write_bytes(old.crl(period=old.period.past()))
     gateway.make().startService()
-    assert any("this version reads no revocation lists" in line for line in log.lines)
+    assert any("crl/: the list of C=CH, O=ikegw, CN=Old counts no longer" in line for line in log.lines)
 
 
 def test_a_data_plane_that_cannot_start_is_told_and_fails(

@@ -5,6 +5,7 @@ from typing import Final
 from ikegw.config import kinds
 from ikegw.config.kinds import integer, listed, number, one_of
 from ikegw.config.shape import Key, Table
+from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.carriage import Mode, Offload
 from ikegw.policy.connections import (
     AuthKind,
@@ -93,6 +94,20 @@ REMOTE: Final = Table(
             one_of(EapIdentity),
             "auto",
             "The name of an EAP login: the peer's identity (`idi`), one asked for (`ask`), or asked unless it is a mail address.",
+        ),
+        Key(
+            "revocation",
+            one_of(RevocationPolicy),
+            "if-available",
+            "Whether its certificates were revoked: a CRL (from `crl/`, or downloaded) or OCSP must say that they were not "
+            "(`strict`), is asked for but may be silent (`if-available`), or is not asked for (`off`). A session whose "
+            "certificate is revoked ends.",
+        ),
+        Key(
+            "hash_and_url",
+            kinds.BOOLEAN,
+            False,
+            "Let it name certificates by hash and URL (RFC 7296 §3.6), which are downloaded before anything is known of it.",
         ),
     ),
 )

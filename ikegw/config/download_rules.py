@@ -1,0 +1,60 @@
+"""The sections of downloads and authorities: made into settings, and what their values must be to each other."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ikegw.config.downloads import Authority, DownloadSettings
+from ikegw.config.problems import Problem
+from ikegw.config.reading import Section
+from ikegw.policy.authorities import AuthoritySources
+from ikegw.policy.connections import AuthKind
+
+
+def build_downloads(downloads: Section) -> DownloadSettings:
+    """The settings; the section must be whole."""
+    return DownloadSettings(
+        downloads["max_size"],
+        downloads["timeout"],
+        downloads["redirects"],
+        downloads["at_once"],
+        downloads["per_host"],
+        downloads["retry_time"],
+        tuple(downloads["networks"]),
+    )
+
+
+def build_authority(authority: Section) -> Authority:
+    """The settings of one; the section must be whole."""
+    sources = AuthoritySources(
+        tuple(authority["crl_uris"]), tuple(authority["ocsp_uris"]), authority["cert_uri_base"] or ""
+    )
+    return Authority(authority.path[-1], authority["cacert"], sources)
+
+
+def check_authorities(authorities: dict[str, Section], directory: Path) -> Iterator[Problem]:
+    """Each has its file in `directory`, and each file is of one."""
+    seen: dict[str, Section] = {}
+    for authority in authorities.values():
+        if not authority.whole("cacert"):
+            continue
+        file = authority["cacert"]
+        first = seen.setdefault(file, authority)
+        if first is not authority:
+            where = f"{'.'.join(first.path)} ({first.where('cacert')})"
+            yield _problem(authority, "cacert", f"{where} is for the same file; put both into one")
+        elif not (directory / file).is_file():
+            text = f"there is no file {directory / file}; put it there, or correct the name"
+            yield _problem(authority, "cacert", text)
+
+
+def check_revocation(connection: Section) -> Iterator[Problem]:
+    """What is asked of certificates means nothing where the peer has none."""
+    remote = connection.tables["remote"]
+    if remote["auth"] is AuthKind.PSK:
+        for name in ("revocation", "hash_and_url"):
+            if name in remote.places:
+                yield _problem(remote, name, 'certificates mean nothing with auth = "psk"; leave it out')
+
+
+def _problem(section: Section, name: str, text: str) -> Problem:
+    return Problem(section.where(name), section.key(name), text)
