@@ -1,6 +1,8 @@
 """All that goes between us and one port of one server: as many requests at a time as are allowed, each a Deferred."""
 
 from collections import Counter, deque
+from collections.abc import Mapping
+from typing import Final
 
 from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred
@@ -23,8 +25,13 @@ KIND = "radius"
 PROBE = Schedule(first=1.0, tries=3, longest=1.0)
 """How a server that is silent is asked whether it lives (RFC 5997 §4.2)."""
 
-UNSIGNED = "its answers carry no Message-Authenticator (CVE-2024-3596): update it, or set `old` if you trust the way to it"
-FORGED = "answers came that its secret does not fit: is it the same at both ends?"
+SUSPICIONS: Final[Mapping[Why, str]] = {
+    Why.UNSIGNED: "an answer carries no Message-Authenticator (CVE-2024-3596): update it, have it sign rejections too "
+    "(FreeRADIUS: `eap` in Post-Auth-Type REJECT), or set `old` if you trust the way to it",
+    Why.PROXY_STATE: "an answer carries a Proxy-State that we never sent: a proxy on the way must take out its own",
+    Why.FORGED: "answers came that its secret does not fit: is it the same at both ends?",
+}
+"""What was dropped may be why nothing is answered. Anybody can forge, so that is believed only if there is nothing else."""
 
 
 @define(eq=False)
@@ -175,10 +182,8 @@ class Association:
     def dropped(self, why: Why) -> None:
         """See `lane.Dispatcher`."""
         self.counts[why.value] += 1
-        if why is Why.UNSIGNED:
-            self._suspicion = UNSIGNED
-        elif why is Why.FORGED and not self._suspicion:
-            self._suspicion = FORGED
+        if why in SUSPICIONS and (why is not Why.FORGED or not self._suspicion):
+            self._suspicion = SUSPICIONS[why]
 
     def connected(self) -> None:
         """See `lane.Dispatcher`."""

@@ -95,7 +95,9 @@ async def test_those_who_are_rejected(laboratory: Laboratory, gateway: MakeGatew
         assert login.answer.eap is not None
         assert login.answer.eap[0] == 4  # EAP Failure
     banned = await asking.log_in("mallory", EapMethod.MD5, "x")
-    assert banned.answer == Reject(None, "no")
+    assert isinstance(banned.answer, Reject)
+    assert (banned.answer.eap or b"")[:1] == b"\4"
+    assert banned.answer.message == "no"
 
 
 @pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]

@@ -25,6 +25,7 @@ from ikegw.config.radius import Schedule, Service
 from ikegw.events import AaaServerBack, AaaServerDead
 from ikegw.ports import AaaSilent, Accept
 from ikegw.radius.packets import Code
+from ikegw.radius.realm import Answered
 from ikegw.testing.pki import Authority, Period
 
 pytestmark = pytest.mark.peers
@@ -67,17 +68,24 @@ def in_a_while(seconds: float, act: Callable[[], object] = lambda: None) -> "Def
     return deferLater(reactor, seconds, act)
 
 
+def account(gateway: RadiusGateway, session: str) -> "Deferred[Answered]":
+    realm = gateway.client.realm(REALM, Service.ACCOUNTING)
+    assert realm is not None
+    return realm.ask(
+        Code.ACCOUNTING_REQUEST,
+        (("Acct-Status-Type", "Start"), ("Acct-Session-Id", session), ("NAS-Identifier", "gw")),
+    )
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
 @pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
-async def test_logins_and_accounting_share_a_connection(laboratory: Laboratory, gateway: MakeGateway) -> None:
-    server = laboratory.freeradius("one")
+async def test_logins_and_accounting_share_a_connection(
+    laboratory: Laboratory, gateway: MakeGateway, version: str
+) -> None:
+    server = laboratory.freeradius("one", tls=version)
     asking = gateway(server)
     assert accepted(await asking.log_in("alice")).grant.filters == ("staff",)
-    realm = asking.client.realm(REALM, Service.ACCOUNTING)
-    assert realm is not None
-    await realm.ask(
-        Code.ACCOUNTING_REQUEST,
-        (("Acct-Status-Type", "Start"), ("Acct-Session-Id", "s1"), ("NAS-Identifier", "gw")),
-    )
+    await account(asking, "s1")
     assert 'Acct-Session-Id = "s1"' in server.detail.read_text()
     (association,) = asking.client.associations()
     assert association.counts["answered"] == 4
@@ -92,17 +100,22 @@ async def test_many_requests_in_a_connection_and_more_connections_for_more(
         accepted(login)
 
 
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
 @pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
-async def test_the_server_restarts_in_the_middle(laboratory: Laboratory, gateway: MakeGateway) -> None:
-    server = laboratory.freeradius("one")
+async def test_the_server_restarts_in_the_middle(
+    laboratory: Laboratory, gateway: MakeGateway, version: str
+) -> None:
+    server = laboratory.freeradius("one", tls=version)
     asking = gateway(server)
     accepted(await asking.log_in("plain"))
     server.kill()
-    logins = many(asking, 20)
+    logins, record = many(asking, 20), account(asking, "in the middle")
     await in_a_while(0.3)
     server.start()
     for login in await logins:
         accepted(login)
+    assert (await record).reply.code is Code.ACCOUNTING_RESPONSE
+    assert server.detail.read_text().count('Acct-Session-Id = "in the middle"') == 1
 
 
 @pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]

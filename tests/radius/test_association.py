@@ -125,7 +125,7 @@ class TestWhatIsNobodysAnswer:
         p.pump(20)
         assert "its secret does not fit" in str(answer.error)
 
-    @pytest.mark.parametrize("code", [Code.ACCESS_ACCEPT, Code.ACCESS_CHALLENGE])
+    @pytest.mark.parametrize("code", [Code.ACCESS_ACCEPT, Code.ACCESS_CHALLENGE, Code.ACCESS_REJECT])
     def test_one_without_Message_Authenticator(self, code: Code) -> None:
         p = make_pair()
         answer = p.ask()
@@ -134,18 +134,19 @@ class TestWhatIsNobodysAnswer:
         assert p.association.counts["no-message-authenticator"] == 1
         assert answer.waits
         p.pump(20)
-        assert "carry no Message-Authenticator (CVE-2024-3596)" in str(answer.error)
+        assert "carries no Message-Authenticator (CVE-2024-3596)" in str(answer.error)
 
-    def test_but_a_rejection_needs_none(self) -> None:
-        p = make_pair()
-        answer = p.ask()
-        (asked,) = p.server.asked
-        asked.link.deliver(asked.reply(Code.ACCESS_REJECT, signed=False))
-        assert answer.value.code is Code.ACCESS_REJECT
-
-    def test_an_old_server_needs_none(self) -> None:
+    @pytest.mark.parametrize("code", [Code.ACCESS_ACCEPT, Code.ACCESS_CHALLENGE, Code.ACCESS_REJECT])
+    def test_an_old_server_needs_none(self, code: Code) -> None:
         p = make_pair(old=True)
         answer = p.ask()
+        (asked,) = p.server.asked
+        asked.link.deliver(asked.reply(code, signed=False))
+        assert answer.value.code is code
+
+    def test_nor_does_what_only_says_that_a_server_lives(self) -> None:
+        p = make_pair()
+        answer = p.ask(code=Code.STATUS_SERVER)
         (asked,) = p.server.asked
         asked.link.deliver(asked.reply(Code.ACCESS_ACCEPT, signed=False))
         assert answer.value.code is Code.ACCESS_ACCEPT
@@ -160,13 +161,16 @@ class TestWhatIsNobodysAnswer:
         assert p.association.counts["forged"] == 1
         assert answer.waits
 
-    def test_a_Proxy_State_that_we_never_sent(self) -> None:
-        p = make_pair(old=True)
+    @pytest.mark.parametrize("signed", [True, False])
+    def test_a_Proxy_State_that_we_never_sent(self, signed: bool) -> None:
+        p = make_pair(old=not signed)
         answer = p.ask()
         (asked,) = p.server.asked
-        asked.link.deliver(asked.reply(Code.ACCESS_ACCEPT, ("Proxy-State", b"collision"), signed=False))
+        asked.link.deliver(asked.reply(Code.ACCESS_ACCEPT, ("Proxy-State", b"collision"), signed=signed))
         assert p.association.counts["proxy-state"] == 1
         assert answer.waits
+        p.pump(20)
+        assert "a proxy on the way must take out its own" in str(answer.error)
 
     def test_an_answer_to_something_else(self) -> None:
         p = make_pair()

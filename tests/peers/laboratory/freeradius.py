@@ -87,7 +87,10 @@ class RadiusPki:
 
 @define
 class FreeRadius:
-    """One server. `place` None: this host's loopback. `eap` is the method that it proposes; it knows many others."""
+    """One server. `place` None: this host's loopback. `eap` is the method that it proposes; it knows many others.
+
+    `tls` is the one version of TLS that RADIUS over TLS has there; EAP has 1.2 and 1.3.
+    """
 
     name: str
     directory: Path
@@ -96,6 +99,7 @@ class FreeRadius:
     users: str = USERS
     secret: str = field(default="testing123", repr=False)
     eap: str = "mschapv2"
+    tls: str = "1.3"
     pki: RadiusPki = field(factory=RadiusPki.make, repr=False)
     daemon: Daemon = field(init=False)
 
@@ -117,6 +121,7 @@ class FreeRadius:
             "RAD_ADDRESS": self.address,
             "RAD_SECRET": self.secret,
             "RAD_EAP_TYPE": self.eap,
+            "RAD_TLS": self.tls,
         }
         within = self.place.within(*command) if self.place else command
         return Daemon(f"FreeRADIUS {self.name}", within, self.directory / "radius.log", environment)

@@ -62,10 +62,11 @@ class Laboratory:
         address: str = "127.0.0.1",
         users: str = USERS,
         eap: str = "mschapv2",
+        tls: str = "1.3",
     ) -> FreeRadius:
         """A FreeRADIUS, started; without a place on an address of its own of this host's loopback."""
         there = address if place else loopback_address()
-        server = FreeRadius(name, self.directory / name, there, place, users, eap=eap)
+        server = FreeRadius(name, self.directory / name, there, place, users, eap=eap, tls=tls)
         self.daemons.append(server)
         server.start()
         return server
