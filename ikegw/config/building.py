@@ -11,7 +11,6 @@ from ikegw.config.dhcp_building import build_dhcp
 from ikegw.config.download_rules import build_authority, build_downloads
 from ikegw.config.eap_building import build_eap
 from ikegw.config.lending_building import build_lending, build_pool, build_store
-from ikegw.config.problems import Problem
 from ikegw.config.radius_building import build_radius
 from ikegw.config.reading import Section
 from ikegw.config.settings import (
@@ -32,7 +31,7 @@ from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, RemoteA
 T = TypeVar("T")
 
 
-def build(root: Section, path: Path, directories: Directories, warnings: Iterable[Problem]) -> Config:
+def build(root: Section, path: Path, directories: Directories) -> Config:
     """The configuration; every section must be whole."""
     listen, plane, limits = root.tables["listen"], root.tables["data_plane"], root.tables["limits"]
     log = root.tables["log"]
@@ -67,7 +66,6 @@ def build(root: Section, path: Path, directories: Directories, warnings: Iterabl
         build_coa(root.tables["coa"], root.tables["secrets"].named["coa"]),
         build_downloads(root.tables["downloads"]),
         tuple(map(build_authority, root.named["authorities"].values())),
-        tuple(sorted(warnings)),
     )
 
 

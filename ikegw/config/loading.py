@@ -16,7 +16,7 @@ def load(path: Path) -> Config:
     problems = [*found.problems, *read.problems, *rules.check(read.root, directories, found.incomplete)]
     if problems:
         raise ConfigurationError(problems)
-    return building.build(read.root, path, directories, read.warnings)
+    return building.build(read.root, path, directories)
 
 
 def directories_beside(path: Path) -> Directories:

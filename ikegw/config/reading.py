@@ -63,20 +63,18 @@ class Read:
 
     root: Section
     problems: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
 
 
 def read(tree: Branch) -> Read:
     """Read the whole tree."""
     reading = _Reading()
     root = reading.table(SCHEMA, tree, ())
-    return Read(root, tuple(reading.problems), tuple(reading.warnings))
+    return Read(root, tuple(reading.problems))
 
 
 @define
 class _Reading:
     problems: list[Problem] = field(factory=list)
-    warnings: list[Problem] = field(factory=list)
 
     def tell(self, place: Place, path: tuple[str, ...], text: str) -> None:
         self.problems.append(Problem(place, ".".join(path), text))

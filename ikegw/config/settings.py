@@ -12,7 +12,6 @@ from ikegw.config.dhcp import DhcpServers, InformSettings
 from ikegw.config.downloads import DEFAULT_DOWNLOADS, Authority, DownloadSettings
 from ikegw.config.eap import EapSettings
 from ikegw.config.lending import DEFAULT_LENDING, DEFAULT_STORE, Lending, Pool, StoreSettings
-from ikegw.config.problems import Problem
 from ikegw.config.radius import NO_RADIUS, RadiusSettings
 from ikegw.paths import Endpoint
 from ikegw.policy.connections import Connection
@@ -114,7 +113,7 @@ class SharedKey:
 
 @frozen
 class Config:
-    """All of it. `path` is the main file; `warnings` tell what is written there and does not have the effect that one expects."""
+    """All of it. `path` is the main file."""
 
     path: Path
     directories: Directories
@@ -137,7 +136,6 @@ class Config:
     coa: CoaSettings = field(factory=CoaSettings)
     downloads: DownloadSettings = DEFAULT_DOWNLOADS
     authorities: tuple[Authority, ...] = ()
-    warnings: tuple[Problem, ...] = field(default=(), eq=False)
 
     def connection(self, name: str) -> Connection | None:
         """The connection of that name."""

@@ -63,7 +63,7 @@ def judge(config: Config, loaded: Loaded, now: datetime) -> Report:
     """As `check`, for what was read already: the gateway judges so what it is started with."""
     found = list(_findings(config, loaded.credentials, now))
     problems = [*map(str, loaded.problems), *(finding.text for finding in found if finding.serious)]
-    warnings = [*map(str, config.warnings), *(finding.text for finding in found if not finding.serious)]
+    warnings = [finding.text for finding in found if not finding.serious]
     return Report(
         tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(warnings)), _summary(config, loaded.credentials)
     )
