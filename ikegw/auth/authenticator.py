@@ -20,6 +20,7 @@ from ikegw.auth.own import OwnCertificate, best, named
 from ikegw.auth.peers import peer_chain
 from ikegw.auth.periods import validity_problem
 from ikegw.auth.shared_keys import SharedKey
+from ikegw.auth.showing import Showing
 from ikegw.auth.sources import Library, Slow
 from ikegw.crypto.compare import equal
 from ikegw.crypto.signatures import BadSignature, CannotSign, SignaturePolicy, sign, verify
@@ -61,12 +62,18 @@ class PeerHints:
     """What the peer has said that bears on our proof: who it is, what it wants to see and can check.
 
     `identity` is the peer's as far as we know it (it decides which shared key serves); `hash_algorithms` are those of its
-    N(SIGNATURE_HASH_ALGORITHMS), none if it sent none.
+    N(SIGNATURE_HASH_ALGORITHMS), none if it sent none; `takes_urls`: it looks certificates up (N(HTTP_CERT_LOOKUP_SUPPORTED)).
     """
 
     identity: Identity | None = None
     certificate_requests: tuple[CertificateRequest, ...] = ()
     hash_algorithms: frozenset[HashId] = frozenset()
+    takes_urls: bool = False
+
+    @property
+    def wants_answers(self) -> bool:
+        """Whether it asked for OCSP answers (RFC 4806)."""
+        return any(each.encoding is CertEncoding.OCSP_CONTENT for each in self.certificate_requests)
 
 
 @frozen
@@ -112,6 +119,7 @@ class Authenticator:
             fetcher or NoFetcher(),
             refresh,
         )
+        self._showing = Showing(self._means)
 
     def prove(
         self, local: LocalAuth, identity: Identity, octets: bytes, prf: Prf, hints: PeerHints
@@ -121,7 +129,7 @@ class Authenticator:
             if local.kind is AuthKind.PSK:
                 return succeed(self._prove_by_key(identity, octets, prf, hints))
             if local.kind is AuthKind.PUBKEY:
-                return self._sign(self._own(local, identity, hints), octets, hints.hash_algorithms)
+                return self._sign(local, self._own(local, identity, hints), octets, hints)
             raise no_own_material(f"we cannot prove ourselves by {local.kind.value}")
         except AuthenticationError as error:
             return fail(error)
@@ -176,7 +184,7 @@ class Authenticator:
         return decide()
 
     def requests(self, remote: RemoteAuth) -> tuple[CertificateRequest, ...]:
-        """The CERTREQ payload that asks for a certificate under the authorities that `remote` trusts; none for a pinned one."""
+        """The CERTREQ payloads that ask for a certificate under the authorities that `remote` trusts; none for a pinned one."""
         if remote.kind is not AuthKind.PUBKEY or (remote.certificates and not remote.authorities):
             return ()
         try:
@@ -184,7 +192,11 @@ class Authenticator:
         except AuthenticationError:  # told when the peer is verified
             return ()
         hashes = b"".join(dict.fromkeys(authority.key_hash for authority in authorities))
-        return (CertificateRequest(CertEncoding.X509_SIGNATURE, hashes),) if hashes else ()
+        if not hashes:
+            return ()
+        certificates = CertificateRequest(CertEncoding.X509_SIGNATURE, hashes)
+        answers = CertificateRequest(CertEncoding.OCSP_CONTENT, b"")  # by whichever responder (RFC 4806 §3.1)
+        return (certificates, answers) if remote.ocsp_requests else (certificates,)
 
     def own_identity(self, local: LocalAuth) -> Identity | None:
         """The identity that `local` gives us: its own, else the subject of its first certificate, else none."""
@@ -260,17 +272,21 @@ class Authenticator:
             "name one in the connection or put one into certs/ and private/"
         )
 
-    def _sign(self, own: OwnCertificate, octets: bytes, hashes: frozenset[HashId]) -> Deferred[Proof]:
+    def _sign(
+        self, local: LocalAuth, own: OwnCertificate, octets: bytes, hints: PeerHints
+    ) -> Deferred[Proof]:
+        shown = self._showing.payloads(
+            own, by_url=hints.takes_urls, with_answers=local.ocsp_replies and hints.wants_answers
+        )
+
         def signed() -> Proof:
             try:
-                method, data = sign(own.key, octets, hashes)
+                method, data = sign(own.key, octets, hints.hash_algorithms)
             except CannotSign as error:
                 raise no_own_material(
                     f"the key of {own.certificate.title} cannot sign for this peer: {error}"
                 ) from None
-            return Proof(
-                own.payloads(), Authentication(method, data), f"certificate {own.certificate.subject}"
-            )
+            return Proof(shown, Authentication(method, data), f"certificate {own.certificate.subject}")
 
         if isinstance(own.key, RSAPrivateKey) and own.key.key_size >= SLOW_RSA_BITS:
             return self._slow(signed)

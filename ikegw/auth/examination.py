@@ -242,10 +242,7 @@ class ByCertificate:
             self._tried[source] = text if source.url in text else f"{source.url}: {text}"
 
         self._tried[source] = ""
-        fetching = self.means.fetcher.fetch(
-            source.url, source.body, source.content_type, configured=source.configured
-        )
-        return fetching.addCallback(source.take).addErrback(failed)
+        return source.fetch(self.means.fetcher).addErrback(failed)
 
     def _obtained(self) -> tuple[str, ...]:
         if self.lacks:

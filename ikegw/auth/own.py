@@ -8,7 +8,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from ikegw.auth.certificates import X509, carries
-from ikegw.wire.certificate import Certificate, CertificateRequest
+from ikegw.wire.certificate import CertificateRequest
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import CertEncoding, HashId
 
@@ -27,10 +27,10 @@ class OwnCertificate:
     key: PrivateKey = field(repr=False)
     chain: tuple[X509, ...] = ()
 
-    def payloads(self) -> tuple[Certificate, ...]:
-        """CERT payloads: the end entity first, then the intermediates; a root is never sent."""
-        sent = [self.certificate, *(each for each in self.chain if not each.self_issued)]
-        return tuple(Certificate(CertEncoding.X509_SIGNATURE, each.der) for each in sent)
+    @property
+    def shown(self) -> tuple[X509, ...]:
+        """What a peer is shown: the end entity first, then the intermediates, never a root."""
+        return (self.certificate, *(each for each in self.chain if not each.self_issued))
 
     def answers(self, requests: Sequence[CertificateRequest]) -> bool:
         """Whether the peer asked for nothing certain, or for an authority above this certificate."""

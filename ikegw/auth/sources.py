@@ -14,7 +14,7 @@ from ikegw.auth.distribution import DistributionPoint
 from ikegw.auth.ocsp import NONCE_OCTETS, REQUEST_TYPE, BadAnswer, question, read_answer
 from ikegw.auth.revocation import KnownCrls, Link
 from ikegw.policy.authorities import AuthoritySources
-from ikegw.ports import Random
+from ikegw.ports import Fetcher, Random
 
 Slow = Callable[[Callable[[], Any]], Deferred[Any]]
 """Runs a function where it does not block the reactor: `threads.deferToThread`, or `maybeDeferred` in tests."""
@@ -40,6 +40,11 @@ class Source:
     body: bytes | None = field(default=None, repr=False, eq=False)
     content_type: str = field(default="", repr=False)
 
+    def fetch(self, fetcher: Fetcher) -> Deferred[None]:
+        """Fetch and keep it; errback FetchFailed or Useless."""
+        fetching = fetcher.fetch(self.url, self.body, self.content_type, configured=self.configured)
+        return fetching.addCallback(self.take)
+
 
 Tried = Mapping[Source, str]
 """What was fetched already, and why in vain, if it was."""
@@ -62,7 +67,7 @@ class Library:
         other, then those of all distribution points.
         """
         take = partial(self._take_crl, link)
-        responders = self._responders(link, configured)
+        responders = self.responders(link, configured) if self.ask_ocsp else ()
         lists = (Source(url, take, configured=True) for url in configured.crl_urls)
         for source in (*responders, *lists):
             if source not in tried:
@@ -79,9 +84,8 @@ class Library:
         points = (*points, *(point for crl in fresh for point in crl.delta_points))
         return tuple(self._first_untried(link, points, tried))
 
-    def _responders(self, link: Link, configured: AuthoritySources) -> Iterator[Source]:
-        if not self.ask_ocsp:
-            return
+    def responders(self, link: Link, configured: AuthoritySources) -> Iterator[Source]:
+        """Who answers OCSP about a certificate, those that are configured first."""
         ours = [(url, True) for url in configured.ocsp_urls]
         for url, named in (*ours, *((url, False) for url in link.certificate.ocsp_urls)):
             nonce = self.random(NONCE_OCTETS)

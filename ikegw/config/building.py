@@ -26,7 +26,7 @@ from ikegw.config.settings import (
     Web,
 )
 from ikegw.policy.carriage import Carriage
-from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, RemoteAuth, Retransmit
+from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, OcspUse, RemoteAuth, Retransmit
 
 T = TypeVar("T")
 
@@ -81,6 +81,7 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
             tuple(local["eap_methods"]),
             local["aaa_id"] or "",
             tuple(local["aaa_cacerts"]),
+            section["ocsp"] in (OcspUse.REPLY, OcspUse.BOTH),
         ),
         remote=RemoteAuth(
             remote["auth"],
@@ -90,6 +91,7 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
             remote["eap_identity"],
             remote["revocation"],
             remote["hash_and_url"],
+            section["ocsp"] in (OcspUse.REQUEST, OcspUse.BOTH),
         ),
         children=tuple(_child(child) for child in section.named["children"].values()),
         proposals=_flat(section["proposals"]),

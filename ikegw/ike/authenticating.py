@@ -11,7 +11,7 @@ from ikegw.ike.being_configured import granted, request_for
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of
 from ikegw.ike.examining import judge, obtain
-from ikegw.ike.greeting import certificates_to_send, window_offer
+from ikegw.ike.greeting import certificates_asked_for, certificates_to_send, window_offer
 from ikegw.ike.logging_in import LoggingIn
 from ikegw.ike.negotiation import asked_of_us, selector_payloads, tunnel
 from ikegw.ike.opening import Opening
@@ -25,13 +25,13 @@ from ikegw.policy.proposals import accepted_esp, to_wire
 from ikegw.policy.selectors import resolve, within
 from ikegw.ports import DataPlaneError
 from ikegw.wire.authentication import Authentication
-from ikegw.wire.certificate import Certificate, CertificateRequest
+from ikegw.wire.certificate import Certificate
 from ikegw.wire.configuration import Configuration
 from ikegw.wire.identification import IdInitiator, IdResponder
 from ikegw.wire.message import Message, Payload
 from ikegw.wire.notify import Notify
 from ikegw.wire.proposal import SecurityAssociation
-from ikegw.wire.registry import ConfigType, ExchangeType, HashId, NotifyType
+from ikegw.wire.registry import ConfigType, ExchangeType, NotifyType
 from ikegw.wire.selectors import SelectorsInitiator, SelectorsResponder, TrafficSelector
 
 
@@ -44,8 +44,7 @@ class Authenticating:
     policy: ChildPolicy | None
     initial_contact: bool
     opening: Opening = field(repr=False)
-    certificates_wanted: tuple[CertificateRequest, ...] = field(repr=False)
-    peer_hashes: frozenset[HashId]
+    hints: PeerHints = field(repr=False)
     child: ChildSa | None = field(default=None, init=False)
     login: LoggingIn | None = field(default=None, init=False, repr=False)
     """Only if we prove ourselves by EAP."""
@@ -69,10 +68,9 @@ class Authenticating:
             )
             self._proved(None)
             return
-        hints = PeerHints(sa.connection.remote.identity.exact, self.certificates_wanted, self.peer_hashes)
         octets = self.opening.signed_by_initiator(sa.channel, sa.local_identity)
         proving = sa.surroundings.authenticator.prove(
-            sa.connection.local, sa.local_identity, octets, sa.channel.suite.prf, hints
+            sa.connection.local, sa.local_identity, octets, sa.channel.suite.prf, self.hints
         )
         sa.wait_for(proving, self._proved, AuthenticationError, self._not_authentic)
 
@@ -98,7 +96,7 @@ class Authenticating:
                 IdInitiator(sa.local_identity),
                 *self._certificates(proof),
                 *((Notify(NotifyType.INITIAL_CONTACT),) if self.initial_contact else ()),
-                *sa.surroundings.authenticator.requests(sa.connection.remote),
+                *certificates_asked_for(sa.surroundings.authenticator, (sa.connection,)),
                 *(() if expected is None else (IdResponder(expected),)),
                 *self._authentication(proof),
                 *window_offer(sa.connection),
@@ -110,7 +108,7 @@ class Authenticating:
     def _certificates(self, proof: Proof | None) -> tuple[Certificate, ...]:
         if proof is None:
             return ()
-        return certificates_to_send(self.sa.connection, proof, self.certificates_wanted)
+        return certificates_to_send(self.sa.connection, proof, self.hints.certificate_requests)
 
     def _authentication(self, proof: Proof | None) -> tuple[Payload, ...]:
         """AUTH; or none, which asks for EAP, and whether the responder may leave its own out as well (RFC 5998)."""

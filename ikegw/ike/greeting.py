@@ -1,12 +1,14 @@
 """What both sides say and check alike to begin with (RFC 7296 §1.2, §2.10, §3.7; RFC 7427 §4)."""
 
+from collections.abc import Iterable
 from struct import Struct
 
-from ikegw.auth.authenticator import Proof
+from ikegw.auth.authenticator import Authenticator, PeerHints, Proof
 from ikegw.crypto.transforms import Prf
 from ikegw.policy.connections import AuthKind, Connection, SendCertificate
 from ikegw.wire.certificate import Certificate, CertificateRequest
-from ikegw.wire.message import Message
+from ikegw.wire.identification import Identity
+from ikegw.wire.message import Message, Payload
 from ikegw.wire.notify import Notify
 from ikegw.wire.registry import HashId, Members, NotifyType
 
@@ -43,6 +45,25 @@ def hashes_of(message: Message) -> frozenset[HashId]:
     if notify is None:
         return frozenset()
     return frozenset([_KNOWN[number] for (number,) in _NUMBER.iter_unpack(notify.data)])
+
+
+def certificates_asked_for(
+    authenticator: Authenticator, connections: Iterable[Connection]
+) -> tuple[Payload, ...]:
+    """CERTREQ of all that the peer may come to be connected by (§3.7), and whether it may name certificates by hash and URL.
+
+    That only if it may in each of them: which one it is turns out later.
+    """
+    by_certificate = [one.remote for one in connections if one.remote.kind is AuthKind.PUBKEY]
+    requests = dict.fromkeys(each for remote in by_certificate for each in authenticator.requests(remote))
+    lookup = bool(by_certificate) and all(remote.hash_and_url for remote in by_certificate)
+    return (*requests, *((Notify(NotifyType.HTTP_CERT_LOOKUP_SUPPORTED),) if lookup else ()))
+
+
+def hints_of(identity: Identity | None, message: Message, hashes: frozenset[HashId]) -> PeerHints:
+    """What a peer wants to see of us, by the `message` that has its CERTREQ; `hashes` came with IKE_SA_INIT."""
+    takes_urls = message.notify(NotifyType.HTTP_CERT_LOOKUP_SUPPORTED) is not None
+    return PeerHints(identity, message.every(CertificateRequest), hashes, takes_urls)
 
 
 def certificates_to_send(

@@ -10,7 +10,7 @@ from ikegw.ike import nat
 from ikegw.ike.authenticating import Authenticating
 from ikegw.ike.channel import Channel
 from ikegw.ike.fragmentation import agreed, announcement
-from ikegw.ike.greeting import NONCE_OCTETS, hash_algorithms, hashes_of, nonce_is_sound
+from ikegw.ike.greeting import NONCE_OCTETS, hash_algorithms, hashes_of, hints_of, nonce_is_sound
 from ikegw.ike.living import Living
 from ikegw.ike.logging_in import LoggingIn
 from ikegw.ike.opening import Opening
@@ -20,7 +20,6 @@ from ikegw.machines.initiator import Initiator, InitiatorMachine
 from ikegw.policy.connections import ChildPolicy
 from ikegw.policy.proposals import Chosen, accepted_ike, groups_of, to_wire
 from ikegw.session import EndCause
-from ikegw.wire.certificate import CertificateRequest
 from ikegw.wire.errors import ParseError
 from ikegw.wire.key_exchange import KeyExchange
 from ikegw.wire.message import Header, Message, Payload, encode_message
@@ -208,8 +207,7 @@ class Initiating:
             self.policy,
             self.initial_contact,
             Opening(self._request, octets, self._nonce, nonce),
-            message.every(CertificateRequest),
-            hashes_of(message),
+            hints_of(sa.connection.remote.identity.exact, message, hashes_of(message)),
         )
         self.machine.negotiated()
 

@@ -5,17 +5,17 @@ from typing import Protocol
 
 from attrs import define, field
 
-from ikegw.auth.authenticator import AuthenticationError, Examination, PeerHints, Proof, Verified
+from ikegw.auth.authenticator import AuthenticationError, Examination, Proof, Verified
 from ikegw.auth.octets import psk_mac
 from ikegw.crypto.compare import equal
 from ikegw.events import AuthFailure
 from ikegw.ike.examining import judge, obtain
-from ikegw.ike.greeting import certificates_to_send
+from ikegw.ike.greeting import certificates_to_send, hints_of
 from ikegw.ike.opening import Opening
 from ikegw.ike.sa import IkeSa
 from ikegw.policy.identities import display
 from ikegw.wire.authentication import Authentication
-from ikegw.wire.certificate import Certificate, CertificateRequest
+from ikegw.wire.certificate import Certificate
 from ikegw.wire.identification import Identity, IdResponder
 from ikegw.wire.message import Message, Payload
 from ikegw.wire.registry import AuthMethod, HashId
@@ -88,10 +88,10 @@ class ByCredentials:
 
     def prove(self, proved: Done, failed: Failed) -> None:
         """See `Proofs`: IDr, our certificates if they are to be sent, AUTH."""
-        sa, requests = self.sa, self.message.every(CertificateRequest)
+        sa, hints = self.sa, hints_of(self.identity, self.message, self.peer_hashes)
 
         def made(proof: Proof) -> None:
-            certificates = certificates_to_send(sa.connection, proof, requests)
+            certificates = certificates_to_send(sa.connection, proof, hints.certificate_requests)
             self.payloads = (IdResponder(sa.local_identity), *certificates, proof.authentication)
             proved()
 
@@ -100,7 +100,7 @@ class ByCredentials:
             sa.local_identity,
             self.opening.signed_by_responder(sa.channel, sa.local_identity),
             sa.channel.suite.prf,
-            PeerHints(self.identity, requests, self.peer_hashes),
+            hints,
         )
         sa.wait_for(proving, made, AuthenticationError, failed)
 

@@ -14,7 +14,14 @@ from ikegw.ike.channel import Channel
 from ikegw.ike.conversation import refusal_of
 from ikegw.ike.finalizing import Finalizing
 from ikegw.ike.fragmentation import agreed, announcement
-from ikegw.ike.greeting import CHILDLESS, NONCE_OCTETS, hash_algorithms, hashes_of, nonce_is_sound
+from ikegw.ike.greeting import (
+    CHILDLESS,
+    NONCE_OCTETS,
+    certificates_asked_for,
+    hash_algorithms,
+    hashes_of,
+    nonce_is_sound,
+)
 from ikegw.ike.living import Living
 from ikegw.ike.mobike import came_through_nat
 from ikegw.ike.opening import Opening
@@ -28,7 +35,6 @@ from ikegw.policy.identities import display
 from ikegw.policy.proposals import Chosen, choose_ike, explain, offers_suite
 from ikegw.session import EndCause
 from ikegw.wire.authentication import Authentication
-from ikegw.wire.certificate import CertificateRequest
 from ikegw.wire.delete import Delete
 from ikegw.wire.errors import ParseError
 from ikegw.wire.identification import Identity, IdInitiator, IdResponder
@@ -116,7 +122,7 @@ class Responding:
             KeyExchange(theirs.group, pair.public),
             Nonce(nonce),
             *self._nat_detection(),
-            *self._certificate_requests(),
+            *certificates_asked_for(sa.surroundings.authenticator, self.candidates),
             *((hash_algorithms(),) if hashes_of(self.message) else ()),
             CHILDLESS,
             *(announcement(sa.connection) if sa.fragmentation else ()),
@@ -130,13 +136,6 @@ class Responding:
         if not self.message.notify(NotifyType.NAT_DETECTION_SOURCE_IP):
             return ()
         return nat_detection(sa, sa.path)
-
-    def _certificate_requests(self) -> list[CertificateRequest]:
-        asked: dict[CertificateRequest, None] = {}
-        for candidate in self.candidates:
-            if candidate.remote.kind is AuthKind.PUBKEY:
-                asked.update(dict.fromkeys(self.sa.surroundings.authenticator.requests(candidate.remote)))
-        return list(asked)
 
     def _clear(self, responder_spi: bytes, payloads: Sequence[Payload]) -> Message:
         header = Header(self.sa.spi_initiator, responder_spi, ExchangeType.IKE_SA_INIT, True, False, 0)

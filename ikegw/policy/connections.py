@@ -105,6 +105,15 @@ class Unique(Enum):
     NEVER = "never"
 
 
+class OcspUse(Enum):
+    """What is done with OCSP answers in IKE (RFC 4806): a peer's request is answered, we ask the peer, both, or neither."""
+
+    REPLY = "reply"
+    REQUEST = "request"
+    BOTH = "both"
+    NEVER = "never"
+
+
 class SendCertificate(Enum):
     """When we send our certificate: IF_ASKED waits for a CERTREQ of the peer."""
 
@@ -119,7 +128,8 @@ class LocalAuth:
 
     `certificates` are names of files in `certs/`, the end entity's first. By EAP we log in as `eap_identity` (empty: as
     `identity`), with one of `eap_methods`. If the method checks its server's certificate, that must be `aaa_identity`'s
-    (empty: the responder's), under one of `aaa_authorities`, files in `ca/` (none: all of them).
+    (empty: the responder's), under one of `aaa_authorities`, files in `ca/` (none: all of them). `ocsp_replies`: a peer that
+    asks gets OCSP answers about our certificates along with them (RFC 4806).
     """
 
     kind: AuthKind
@@ -129,6 +139,7 @@ class LocalAuth:
     eap_methods: tuple[EapMethod, ...] = (EapMethod.TLS, EapMethod.TTLS_MSCHAPV2, EapMethod.MSCHAPV2)
     aaa_identity: str = ""
     aaa_authorities: tuple[str, ...] = ()
+    ocsp_replies: bool = True
     normal_identity: Normal | None = field(init=False, eq=False, repr=False)
 
     @normal_identity.default
@@ -142,6 +153,7 @@ class RemoteAuth:
 
     `authorities` are names of files in `ca/` (none: all of them), `certificates` in `certs/` (none: any that a CA vouches for).
     `hash_and_url`: it may name certificates by hash and URL (RFC 7296 §3.6), which are fetched before anything is known of it.
+    `ocsp_requests`: it is asked for OCSP answers about its certificates (RFC 4806).
     """
 
     kind: AuthKind
@@ -151,6 +163,7 @@ class RemoteAuth:
     eap_identity: EapIdentity = EapIdentity.AUTO
     revocation: RevocationPolicy = RevocationPolicy.IF_AVAILABLE
     hash_and_url: bool = False
+    ocsp_requests: bool = False
 
 
 @frozen

@@ -86,7 +86,7 @@ def test_every_form_of_private_key(
 def test_a_chain_in_one_file_goes_out_with_its_certificate(tmp_path: Path, world: World) -> None:
     write_directory(tmp_path, {"dave": world.below}, {"root": world.root.certificate})
     (own,) = load(tmp_path).credentials.own
-    assert [payload.data for payload in own.payloads()] == [
+    assert [each.der for each in own.shown] == [
         world.below.der,
         world.middle.certificate.public_bytes(Encoding.DER),
     ]

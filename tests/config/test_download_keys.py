@@ -73,6 +73,16 @@ def test_what_a_connection_demands_of_certificates(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ocsp", "replies", "requests"),
+    [("reply", True, False), ("request", False, True), ("both", True, True), ("never", False, False)],
+)
+def test_OCSP_in_IKE_is_named_as_in_swanctl(write: Write, ocsp: str, replies: bool, requests: bool) -> None:
+    text = f"[connections.road]\nocsp = {ocsp!r}\n" + CONNECTION.format(remote="")
+    (road,) = load(write(text)).connections
+    assert (road.local.ocsp_replies, road.remote.ocsp_requests) == (replies, requests)
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("downloads.timeout = 0", 'ikegw.toml:1: downloads.timeout: expected a duration like "10s", got 0'),

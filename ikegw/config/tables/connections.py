@@ -12,6 +12,7 @@ from ikegw.policy.connections import (
     DpdAction,
     EapIdentity,
     EapMethod,
+    OcspUse,
     SendCertificate,
     StartAction,
     Unique,
@@ -298,6 +299,13 @@ CONNECTION: Final = Table(
             one_of(SendCertificate),
             "always",
             "When we send our certificate; `ifasked`: to a peer that asks for one, which some clients never do.",
+        ),
+        Key(
+            "ocsp",
+            one_of(OcspUse),
+            "reply",
+            "OCSP answers that go along with certificates (RFC 4806): a peer that asks gets ours (`reply`), we ask the peer "
+            "(`request`), `both`, or `never`.",
         ),
         Key("keep_ike", kinds.BOOLEAN, False, "Keep the IKE SA though its first tunnel could not be had."),
         Key(
