@@ -9,13 +9,13 @@ PACKAGE = Path(__file__).parent.parent / "ikegw"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 VALUES = {"paths", "session", "events"}
-PURE = {"wire", "crypto", "policy", "machines", "gate", "config"}
+PURE = {"wire", "crypto", "policy", "machines", "gate", "config", "pki"}
 SPINE = {"ports", "ike", "auth"}
 DOORS = {"net", "addresses", "dataplane", "control", "radius", "eap", "dhcp", "download", "metrics"}
 
 OURS = (
     dict.fromkeys(VALUES, VALUES | {"wire"})
-    | {"wire": set[str](), "machines": set[str](), "crypto": {"wire"}}
+    | {"wire": set[str](), "machines": set[str](), "pki": set[str](), "crypto": {"wire"}}
     | dict.fromkeys(("policy", "gate"), VALUES | {"wire", "crypto"})
     | {"config": VALUES | {"wire", "crypto", "policy"}}
     | dict.fromkeys(SPINE, VALUES | PURE | SPINE)

@@ -10,6 +10,7 @@ from typing import Final
 from ikegw import __version__
 from ikegw.control.check import check
 from ikegw.control.commands import add_commands
+from ikegw.control.pki import add_pki
 
 DEFAULT_CONFIGURATION: Final = Path("/etc/ikegw/ikegw.toml")
 
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_commands(commands)
     _add_check(commands)
+    add_pki(commands)
     return whole
 
 

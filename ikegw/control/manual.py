@@ -29,12 +29,14 @@ def page() -> Iterator[str]:
     yield ".BR ikegw.toml (5)"
 
 
-def _choices() -> Iterator[Iterator[str]]:
-    (commands,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
-    helps = {choice.dest: choice.help or "" for choice in commands._choices_actions}
-    for name, sub in commands.choices.items():
-        usage = " ".join(sub.format_usage().removeprefix("usage: ").split()).replace("[-h] ", "")
-        yield roff.entry(usage.removeprefix("ikegwctl "), (helps.get(name, ""),))
+def _choices(whole: argparse.ArgumentParser | None = None) -> Iterator[Iterator[str]]:
+    whole = whole or parser()
+    for commands in (each for each in whole._actions if isinstance(each, argparse._SubParsersAction)):
+        helps = {choice.dest: choice.help or "" for choice in commands._choices_actions}
+        for name, sub in commands.choices.items():
+            usage = " ".join(sub.format_usage().removeprefix("usage: ").split()).replace("[-h] ", "")
+            yield roff.entry(usage.removeprefix("ikegwctl "), (helps.get(name, ""),))
+            yield from _choices(sub)
 
 
 if __name__ == "__main__":

@@ -7,62 +7,35 @@ set of its own under `DIR/NAME`. The authority's private key is never written.
 """
 
 import argparse
-import ipaddress
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import (
-    AuthorityInformationAccessOID,
-    ExtendedKeyUsageOID,
-    NameOID,
-    ObjectIdentifier,
+from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+from ikegw.pki import authority
+from ikegw.pki.authority import Party, Period, Revoked
+from ikegw.pki.extensions import (
+    CLIENT_USAGES,
+    GATEWAY_USAGES,
+    IPSEC_IKE,
+    Extension,
+    crl_at,
+    general_name,
+    key_usage,
 )
+from ikegw.pki.keys import KINDS, Digest, Key, digest_for
 
-Digest = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
-Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
-
-KINDS: dict[str, Callable[[], Key]] = {
-    "rsa2048": lambda: rsa.generate_private_key(65537, 2048),
-    "rsa3072": lambda: rsa.generate_private_key(65537, 3072),
-    "rsa4096": lambda: rsa.generate_private_key(65537, 4096),
-    "ecdsa256": lambda: ec.generate_private_key(ec.SECP256R1()),
-    "ecdsa384": lambda: ec.generate_private_key(ec.SECP384R1()),
-    "ecdsa521": lambda: ec.generate_private_key(ec.SECP521R1()),
-    "ed25519": ed25519.Ed25519PrivateKey.generate,
-    "ed448": ed448.Ed448PrivateKey.generate,
-}
-IPSEC_IKE = ObjectIdentifier("1.3.6.1.5.5.7.3.17")
-"""id-kp-ipsecIKE (RFC 4945 §5.1.3.12)."""
-GATEWAY_USAGES = (ExtendedKeyUsageOID.SERVER_AUTH, IPSEC_IKE)
-CLIENT_USAGES = (ExtendedKeyUsageOID.CLIENT_AUTH, IPSEC_IKE)
-SIGNING = frozenset({"digital_signature"})
-_KEY_USAGES = (
-    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
-    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
-)  # fmt: skip
-
-
-def key_usage(names: Iterable[str]) -> x509.KeyUsage:
-    """The KeyUsage extension with just these bits, by cryptography's names."""
-    wanted = set(names)
-    return x509.KeyUsage(**{name: name in wanted for name in _KEY_USAGES})
-
-
-def general_name(text: str) -> x509.GeneralName:
-    """`10.0.0.1` an iPAddress, `carol@ikegw.example` an rfc822Name, else a dNSName."""
-    try:
-        return x509.IPAddress(ipaddress.ip_address(text))
-    except ValueError:
-        return x509.RFC822Name(text) if "@" in text else x509.DNSName(text)
+__all__ = [
+    "CLIENT_USAGES", "GATEWAY_USAGES", "IPSEC_IKE", "KINDS", "Authority", "DemoPki", "Digest", "Key", "Party", "Period", "crl_at",
+    "general_name", "key_usage", "ocsp_at", "subject", "write_directory",
+]  # fmt: skip
 
 
 def subject(common_name: str) -> x509.Name:
@@ -76,13 +49,7 @@ def subject(common_name: str) -> x509.Name:
     )
 
 
-def crl_at(*urls: str) -> tuple[x509.ExtensionType, bool]:
-    """The extension that says where the issuer's CRL is; the addresses are alternatives."""
-    point = x509.DistributionPoint([x509.UniformResourceIdentifier(url) for url in urls], None, None, None)
-    return x509.CRLDistributionPoints([point]), False
-
-
-def ocsp_at(*urls: str) -> tuple[x509.ExtensionType, bool]:
+def ocsp_at(*urls: str) -> Extension:
     """The extension that says where the issuer answers OCSP."""
     return x509.AuthorityInformationAccess(
         [
@@ -93,107 +60,13 @@ def ocsp_at(*urls: str) -> tuple[x509.ExtensionType, bool]:
 
 
 @frozen
-class Period:
-    """When a certificate is valid."""
-
-    start: datetime
-    end: datetime
-
-    @classmethod
-    def around(cls, now: datetime, days: int = 365) -> "Period":
-        """From a day before `now` until `days` after it."""
-        return cls(now - timedelta(days=1), now + timedelta(days=days))
-
-    def past(self) -> "Period":
-        """As long, but ended a day before this one began."""
-        return Period(self.start - (self.end - self.start), self.start - timedelta(days=1))
-
-    def future(self) -> "Period":
-        """As long, but beginning when this one ends."""
-        return Period(self.end, self.end + (self.end - self.start))
-
-
-@frozen
-class Party:
-    """Somebody with a certificate: its key, and the intermediates between it and the root, nearest first."""
-
-    certificate: x509.Certificate
-    key: Key = field(repr=False)
-    intermediates: tuple[x509.Certificate, ...] = ()
-
-    @property
-    def der(self) -> bytes:
-        """The certificate as a CERT payload carries it."""
-        return self.certificate.public_bytes(Encoding.DER)
-
-    @property
-    def private_pem(self) -> bytes:
-        """The key as PKCS#8."""
-        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-@frozen
-class Authority:
-    """A root or an intermediate, and everything it can issue; `period` is the default of what it issues."""
-
-    certificate: x509.Certificate
-    key: Key = field(repr=False)
-    period: Period
-    above: tuple[x509.Certificate, ...] = ()
+class Authority(authority.Authority):
+    """An authority that answers OCSP besides, and whose CRLs name parties."""
 
     @classmethod
     def root(cls, common_name: str, kind: str, period: Period, path_length: int | None = None) -> "Authority":
         """A self-signed authority."""
-        key, name = KINDS[kind](), subject(common_name)
-        extensions = _authority_extensions(path_length)
-        return cls(_certificate(name, key, name, key, period, extensions), key, period)
-
-    def intermediate(
-        self,
-        common_name: str,
-        kind: str,
-        path_length: int | None = None,
-        extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
-    ) -> "Authority":
-        """An authority under this one; `extensions` go in besides the usual ones."""
-        key = KINDS[kind]()
-        certificate = self._sign(
-            subject(common_name), key, self.period, (*_authority_extensions(path_length), *extensions)
-        )
-        above = () if self.certificate.issuer == self.certificate.subject else (self.certificate, *self.above)
-        return Authority(certificate, key, self.period, above)
-
-    def issue(
-        self,
-        common_name: str,
-        kind: str,
-        names: Iterable[str] | None = None,
-        *,
-        usages: Iterable[ObjectIdentifier] = CLIENT_USAGES,
-        key_usages: Iterable[str] = SIGNING,
-        period: Period | None = None,
-        key: Key | None = None,
-        digest: Digest | None = None,
-        extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
-    ) -> Party:
-        """An end entity's certificate: `names` (default: the common name) become its subjectAltName.
-
-        Empty `names`, `usages` or `key_usages` leave the extension out. `key` reuses an existing key.
-        """
-        key = key or KINDS[kind]()
-        wanted: list[tuple[x509.ExtensionType, bool]] = [(x509.BasicConstraints(False, None), True)]
-        alternatives = [general_name(name) for name in ([common_name] if names is None else names)]
-        if alternatives:
-            wanted.append((x509.SubjectAlternativeName(alternatives), False))
-        if bits := tuple(key_usages):
-            wanted.append((key_usage(bits), True))
-        if purposes := tuple(usages):
-            wanted.append((x509.ExtendedKeyUsage(purposes), False))
-        certificate = self._sign(
-            subject(common_name), key, period or self.period, (*wanted, *extensions), digest
-        )
-        self_issued = self.certificate.issuer == self.certificate.subject
-        return Party(certificate, key, () if self_issued else (self.certificate, *self.above))
+        return cls.self_signed(subject(common_name), kind, period, path_length)
 
     def crl(
         self,
@@ -201,30 +74,14 @@ class Authority:
         *,
         period: Period | None = None,
         number: int = 1,
-        extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
+        extensions: Sequence[Extension] = (),
         reason: x509.ReasonFlags = x509.ReasonFlags.key_compromise,
         digest: Digest | None = None,
     ) -> bytes:
         """A CRL in DER; `extensions` make it a delta CRL, or one for some certificates only."""
         period = period or self.period
-        builder = (
-            x509.CertificateRevocationListBuilder()
-            .issuer_name(self.certificate.subject)
-            .last_update(period.start)
-            .next_update(period.end)
-            .add_extension(x509.CRLNumber(number), critical=False)
-        )
-        for extension, critical in extensions:
-            builder = builder.add_extension(extension, critical)
-        for party in revoked:
-            entry = (
-                x509.RevokedCertificateBuilder()
-                .serial_number(party.certificate.serial_number)
-                .revocation_date(period.start)
-                .add_extension(x509.CRLReason(reason), critical=False)
-            )
-            builder = builder.add_revoked_certificate(entry.build())
-        return builder.sign(self.key, self._digest(digest)).public_bytes(Encoding.DER)
+        entries = (Revoked(party.certificate.serial_number, period.start, reason) for party in revoked)
+        return self.revocation_list(entries, period, number, extensions=extensions, digest=digest)
 
     def answer(
         self,
@@ -257,56 +114,7 @@ class Authority:
             builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
         if delegate is not None:
             builder = builder.certificates([delegate.certificate])
-        return builder.sign(signer.key, self._digest(None)).public_bytes(Encoding.DER)
-
-    def _digest(self, digest: Digest | None) -> Digest | None:
-        edwards = isinstance(self.key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
-        return None if edwards else digest or hashes.SHA256()
-
-    def _sign(
-        self,
-        name: x509.Name,
-        key: Key,
-        period: Period,
-        extensions: Sequence[tuple[x509.ExtensionType, bool]],
-        digest: Digest | None = None,
-    ) -> x509.Certificate:
-        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
-        return _certificate(
-            name, key, self.certificate.subject, self.key, period, (*extensions, (identifier, False)), digest
-        )
-
-
-def _authority_extensions(path_length: int | None) -> tuple[tuple[x509.ExtensionType, bool], ...]:
-    return (
-        (x509.BasicConstraints(True, path_length), True),
-        (key_usage(("key_cert_sign", "crl_sign")), True),
-    )
-
-
-def _certificate(
-    name: x509.Name,
-    key: Key,
-    issuer: x509.Name,
-    issuer_key: CertificateIssuerPrivateKeyTypes,
-    period: Period,
-    extensions: Sequence[tuple[x509.ExtensionType, bool]],
-    digest: Digest | None = None,
-) -> x509.Certificate:
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(period.start)
-        .not_valid_after(period.end)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-    for extension, critical in extensions:
-        builder = builder.add_extension(extension, critical)
-    edwards = isinstance(issuer_key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey)
-    return builder.sign(issuer_key, None if edwards else digest or hashes.SHA256())
+        return builder.sign(signer.key, digest_for(signer.key)).public_bytes(Encoding.DER)
 
 
 @frozen
@@ -345,9 +153,7 @@ def write_directory(
     for name, certificate in authorities.items():
         (directory / "ca" / f"{name}.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
     for name, party in parties.items():
-        chain = (party.certificate, *party.intermediates)
-        pem = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
-        (directory / "certs" / f"{name}.pem").write_bytes(pem)
+        (directory / "certs" / f"{name}.pem").write_bytes(party.chain_pem)
         private = directory / "private" / f"{name}.pem"
         private.touch(mode=0o600)
         private.write_bytes(party.private_pem)

@@ -8,6 +8,7 @@ from secrets import token_urlsafe
 from typing import Final
 
 from attrs import define, field
+from cryptography import x509
 from laboratory import logins, roadwarrior, underlays
 from laboratory.gateway import Ikegw
 from laboratory.room import Laboratory
@@ -15,7 +16,8 @@ from laboratory.settings import Tree, merged
 from laboratory.strongswan import StrongSwan
 from laboratory.underlays import Underlay
 
-from ikegw.testing.pki import DemoPki, write_directory
+from ikegw.pki.authority import Party
+from ikegw.pki.directory import create, opened
 
 SHIPPED: Final = Path("etc/ikegw")
 CLIENT: Final = "carol@ikegw.example"
@@ -33,13 +35,13 @@ class Stage:
     eap: bool = False
     underlay: Underlay = field(init=False)
     gateway: Ikegw = field(init=False)
-    _pki: DemoPki = field(init=False)
+    _authority: x509.Certificate = field(init=False)
+    _carol: Party = field(init=False)
     _password: str = field(factory=lambda: token_urlsafe(12), init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         inner = (f"{BEHIND[0]}/32", f"{BEHIND[1]}/128")
         self.underlay = underlays.direct(self.laboratory.network, inner)
-        self._pki = DemoPki.make(GATEWAY, [CLIENT], "ecdsa256", datetime.now(UTC))
         self.gateway = Ikegw(
             "gateway", self.underlay.gateway, self.laboratory.directory / "gateway", to_the_microsecond=True
         )
@@ -50,9 +52,7 @@ class Stage:
         shutil.copytree(SHIPPED, self.gateway.directory)
         for secrets in (self.gateway.directory / "secrets.d").glob("*.toml"):
             secrets.chmod(0o640)  # git keeps no such modes; ikegw refuses a secret that the world can read
-        write_directory(
-            self.gateway.directory, {"gw": self._pki.gateway[1]}, {"ca": self._pki.root.certificate}
-        )
+        self._issue()
         if self.eap:
             shipped = self.gateway.directory / "conf.d" / "eap.toml.example"
             shipped.rename(shipped.with_suffix(""))
@@ -60,10 +60,22 @@ class Stage:
             passwords.touch(mode=0o600)
             passwords.write_text(f'[secrets.eap.carol]\nid = ["{CLIENT}"]\nsecret = "{self._password}"\n')
 
+    def _issue(self) -> None:
+        """Certificates as `ikegwctl pki` makes them for an operator."""
+        now, directory = datetime.now(UTC), self.laboratory.directory / "pki"
+        create(directory, "ikegw demo CA", "ecdsa256", 365, now)
+        with opened(directory) as pki:
+            pki.gateway([GATEWAY], "ecdsa256", 30, now, renew=False)
+            pki.client(CLIENT, "ecdsa256", 30, now, renew=False)
+            self._carol = pki.party(CLIENT)
+        self._authority = x509.load_pem_x509_certificate((directory / "ca" / "ca.pem").read_bytes())
+        for folder in ("ca", "certs", "private"):
+            shutil.copytree(directory / folder, self.gateway.directory / folder, dirs_exist_ok=True)
+
     def client_with_password(self, password: str | None = None) -> StrongSwan | Ikegw:
         """A client that logs in by EAP, with the right password or another."""
         client = self._client("client-eap" if password is None else "client-guessing")
-        client.trust(self._pki.root.certificate)
+        client.trust(self._authority)
         underlay = self.underlay
         client.load(
             logins.client(
@@ -83,7 +95,7 @@ class Stage:
     def client_with_certificate(self) -> StrongSwan | Ikegw:
         """A client that has a certificate."""
         client = self._client("client-certificate")
-        client.install("carol", self._pki.clients[0][1], self._pki.root.certificate)
+        client.install("carol", self._carol, self._authority)
         client.load(self._settings("carol"))
         return client
 

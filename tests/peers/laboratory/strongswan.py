@@ -165,7 +165,10 @@ def _dialect(settings: Tree) -> Tree:
     """What swanctl writes otherwise than ikegw: IKEv2 is asked for, and the owners of a secret are `id-1`, `id-2`…"""
     connections: Tree = {name: {"version": 2, **tree} for name, tree in _tables(settings, "connections")}
     secrets: Tree = {
-        f"{kind}-{name}": {"secret": key["secret"], **{f"id-{n}": owner for n, owner in enumerate(key["id"])}}
+        f"{kind}-{name}": {
+            **{entry: value for entry, value in key.items() if entry != "id"},
+            **{f"id-{n}": owner for n, owner in enumerate(key.get("id", ()))},
+        }
         for kind, keys in _tables(settings, "secrets")
         for name, key in keys.items()
     }
