@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from laboratory import bad_wire, tunnels, underlays
+from laboratory import bad_wire, roadwarrior, tunnels, underlays
 from laboratory.agreement import rekeyed, until_agreed
 from laboratory.namespaces import Network
 from laboratory.processes import Daemon, until
@@ -20,6 +20,13 @@ pytestmark = pytest.mark.peers
 
 LOST, LATE, MOST_SECONDS = 0.05, 0.1, 0.05
 CONNECTIONS, CHILDREN = 4, 2
+IMPATIENT: Tree = {
+    "dpd_delay": "1s",
+    "retransmit_timeout": "400ms",
+    "retransmit_base": 1,
+    "retransmit_tries": 8,
+}
+"""A dead peer is noticed after some 4 seconds, a lost packet is not taken for one."""
 PERSISTENT: Tree = {"retransmit_timeout": "500ms", "retransmit_base": 1, "retransmit_tries": 20}
 CHARON: Tree = {"retransmit_timeout": "0.5", "retransmit_base": "1.3", "retransmit_tries": 10}
 
@@ -80,3 +87,51 @@ def test_rekeying_goes_on_over_a_wire_that_loses_and_reorders(
         for mine, peers in tunnels.pairs(CONNECTIONS, CHILDREN):
             echoes = ping(underlay.client, peers, source=mine, count=1)
             assert echoes.received == 1, f"{mine} to {peers}"
+
+
+def answered(underlay: Underlay) -> bool:
+    """One of a few packets comes back from behind the gateway."""
+    return ping(underlay.client, "10.1.0.1").received > 0
+
+
+def test_a_gateway_that_was_killed_is_called_again_over_a_bad_wire(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
+    with over_a_bad_wire(laboratory.network, tmp_path) as (underlay, _):
+        gateway = laboratory.strongswan("gateway", underlay.gateway, CHARON)
+        client = laboratory.ikegw("client", underlay.client)
+        its_settings = roadwarrior.gateway(underlay.gateway_address)
+        restart: Tree = {
+            "connections": {"home": {**IMPATIENT, "children": {"home": {"dpd_action": "restart"}}}}
+        }
+        gateway.load(its_settings)
+        client.load(merged(roadwarrior.client(underlay.client_address, underlay.gateway_address), restart))
+        client.connect("home")
+        until(lambda: answered(underlay), "no way through")
+
+        gateway.kill()
+        client.daemon.wait_for(r"home\[1\] down: .*no answer")
+        gateway.start()
+        gateway.load(its_settings)
+
+        client.daemon.wait_for(r"home\[\d+\] home up: (.|\n)*home\[\d+\] home up: ")
+        until(lambda: answered(underlay), "no way through to the gateway that came back")
+        assert gateway.sas().count("ESTABLISHED") == 1
+
+
+def test_strongswan_moves_over_a_bad_wire(laboratory: Laboratory, tmp_path: Path) -> None:
+    with over_a_bad_wire(laboratory.network, tmp_path) as (underlay, _):
+        gateway = laboratory.ikegw("gateway", underlay.gateway)
+        client = laboratory.strongswan("client", underlay.client, CHARON)
+        gateway.load(roadwarrior.gateway(underlay.gateway_address))
+        client.load(roadwarrior.client("%any", underlay.gateway_address))
+        client.connect("home")
+        until(lambda: answered(underlay), "no way through")
+
+        underlay.client.ip("addr del 192.0.2.2/24 dev to-middle", "addr add 192.0.2.77/24 dev to-middle")
+        gateway.daemon.wait_for(r"moved: the peer is at 192\.0\.2\.77:4500 now")
+
+        until(lambda: answered(underlay), "no way through from the new address")
+        assert client.sas().count("ESTABLISHED") == 1
+        client.disconnect("home")
+        until(gateway.is_empty, "the gateway keeps an SA or an address")
