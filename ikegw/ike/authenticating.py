@@ -49,6 +49,9 @@ class Authenticating:
     login: LoggingIn | None = field(default=None, init=False, repr=False)
     """Only if we prove ourselves by EAP."""
 
+    final: Message | None = field(default=None, init=False, repr=False)
+    """The answer that ends it well."""
+
     _examination: Examination | None = field(default=None, init=False, repr=False)
     _go_on: Callable[[], None] = field(init=False, repr=False)
     """What follows once the responder is authentic, with the answer that is kept."""
@@ -198,6 +201,7 @@ class Authenticating:
         self.machine.peer_refused()
 
     def _conclude(self, message: Message) -> None:
+        self.final = message
         agree(self.sa, message)
         refusal = message.error
         if self.policy is None:

@@ -273,8 +273,11 @@ class Initiating:
     # ------------------------------------------------------------ the ends of this phase
 
     def mature(self) -> None:
-        """Hand over to Figure 6."""
-        living = Living.begin(self.sa, None if self._authenticating is None else self._authenticating.child)
+        """Hand over to Figure 6, with what the last answer says of the time until we are to authenticate anew."""
+        done = self._authenticating
+        living = Living.begin(self.sa, None if done is None else done.child)
+        if done is not None and done.final is not None:
+            living.lifetimes.hear(done.final)
         if self._held is not None:
             living.request(self._held)
 

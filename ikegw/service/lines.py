@@ -169,8 +169,9 @@ def _address_released(event: AddressReleased) -> str:
 
 
 def _session_began(event: SessionBegan) -> str:
-    session = event.session
-    return f"{session.sa} session {session.id} of {session.user} began ({session.method})"
+    session, message = event.session, event.session.grant.message
+    says = f"; {session.aaa} says: {message}" if message else ""
+    return f"{session.sa} session {session.id} of {session.user} began ({session.method}){says}"
 
 
 def _session_changed(event: SessionChanged) -> str:

@@ -11,7 +11,7 @@ from ikegw.policy.connections import Connection, Unique
 from ikegw.policy.identities import ANY, parse_identity
 from ikegw.policy.selectors import from_network
 from ikegw.ports import NoAddress
-from ikegw.session import Grant
+from ikegw.session import Grant, Termination
 from ikegw.testing.aaa import Account, FakeAaa
 from ikegw.testing.login import (
     EAP_CLIENT,
@@ -184,6 +184,17 @@ def test_the_session_has_the_name_and_the_grant_of_the_accept():
     pair.gateway.gateway.rekey(1)
     pair.world.run(5.0)
     assert [session.grant for session in pair.gateway.gateway.sessions()] == [grant]
+
+
+def test_the_client_heard_in_IKE_AUTH_when_to_log_in_again():
+    """AUTH_LIFETIME (RFC 4478), of which a tenth is left then; the gateway would remind it only after that."""
+    pair = town(Unique.REPLACE, alice=Grant(session_seconds=300, termination=Termination.REAUTHENTICATE))
+    pair.world.run(267.0, 0.5)
+    assert len(pair.gateway.heard(SessionBegan)) == 1
+    pair.world.run(5.0)
+    assert len(pair.gateway.heard(SessionBegan)) == 2
+    pair.world.run(5.0)
+    assert len(pair.gateway.gateway.sessions()) == 1
 
 
 SITE = IPv4Network("10.77.0.0/24")

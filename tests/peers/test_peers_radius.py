@@ -20,6 +20,8 @@ from ikegw.policy.connections import EapMethod
 from ikegw.ports import AaaSilent, Accept, Reject
 from ikegw.radius.packets import Code
 from ikegw.session import Grant, Termination
+from ikegw.wire.eap import EapPacket
+from ikegw.wire.registry import EapCode, EapType
 
 pytestmark = pytest.mark.peers
 
@@ -50,6 +52,21 @@ def many(gateway: RadiusGateway, logins: int) -> "Deferred[list[LoggedIn]]":
 
 def in_a_while(seconds: float, act: Callable[[], object]) -> "Deferred[object]":
     return deferLater(reactor, seconds, act)
+
+
+@pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
+async def test_a_challenge_grants_nothing_whatever_it_says(
+    laboratory: Laboratory, gateway: MakeGateway
+) -> None:
+    asking = gateway(laboratory.freeradius("one"))
+    realm = asking.client.realm(REALM, Service.AUTHENTICATION)
+    assert realm is not None
+    identity = EapPacket(EapCode.RESPONSE, 1, EapType.IDENTITY, b"plain").encode()
+    answered = await realm.ask(Code.ACCESS_REQUEST, (("User-Name", "plain"), ("EAP-Message", identity)))
+    assert answered.reply.code is Code.ACCESS_CHALLENGE
+    assert answered.reply.text("Framed-IP-Address") == "10.66.6.6"
+    assert answered.reply.number("Session-Timeout") == 1
+    assert accepted(await asking.log_in("plain")).grant == Grant(user_name="plain")
 
 
 @pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]

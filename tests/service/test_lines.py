@@ -4,6 +4,7 @@ from ipaddress import IPv4Interface, ip_address
 from typing import get_args
 
 import pytest
+from attrs import evolve
 from twisted.logger import LogLevel
 
 from ikegw.control.units import octets
@@ -37,7 +38,7 @@ from ikegw.events import (
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.identities import parse_identity
 from ikegw.service.lines import level_of, networks, text_of
-from ikegw.session import EndCause, SaName, Session
+from ikegw.session import EndCause, Grant, SaName, Session
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import IdType
 from ikegw.wire.selectors import TrafficSelector
@@ -165,6 +166,11 @@ EXAMPLES: list[tuple[Event, LogLevel, str]] = [
         SessionBegan(SESSION),
         LogLevel.info,
         "home[7] session 5f-7 of alice began (psk)",
+    ),
+    (
+        SessionBegan(evolve(SESSION, aaa="staff", grant=Grant(message="Welcome"))),
+        LogLevel.info,
+        "home[7] session 5f-7 of alice began (psk); staff says: Welcome",
     ),
     (
         SessionChanged(SESSION),

@@ -45,6 +45,7 @@ def client(
     address: str,
     gateway_address: str,
     *,
+    name: str = "home",
     auth: str = "eap",
     identity: str = roadwarrior.CLIENT,
     eap_id: str | None = None,
@@ -53,10 +54,10 @@ def client(
     local: Tree | None = None,
 ) -> Tree:
     """A road warrior that logs in; with `password` under its EAP identity, or with certificate."""
-    plain = roadwarrior.client(address, gateway_address, certificate="unused", identity=identity)
+    plain = roadwarrior.client(address, gateway_address, name=name, certificate="unused", identity=identity)
     named: Tree = {} if eap_id is None else {"eap_id": eap_id}
     who: Tree = {"auth": auth, "certs": list(certs), **named, **(local or {})}
     secrets: Tree = (
-        {} if password is None else {"eap": {"login": {"id": [eap_id or identity], "secret": password}}}
+        {} if password is None else {"eap": {name: {"id": [eap_id or identity], "secret": password}}}
     )
-    return merged(plain, {"connections": {"home": {"local": who}}, "secrets": secrets})
+    return merged(plain, {"connections": {name: {"local": who}}, "secrets": secrets})
