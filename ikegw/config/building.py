@@ -13,6 +13,7 @@ from ikegw.config.eap_building import build_eap
 from ikegw.config.lending_building import build_lending, build_pool, build_store
 from ikegw.config.radius_building import build_radius
 from ikegw.config.reading import Section
+from ikegw.config.rounds_rules import build_second_local, build_second_remote
 from ikegw.config.settings import (
     Config,
     Control,
@@ -130,6 +131,8 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
         over_seconds=section["over_time"],
         jitter_seconds=section["rand_time"],
         reauth_seconds=section["reauth_time"],
+        second_local=build_second_local(section.tables["local-2"]),
+        second_remote=build_second_remote(section.tables["remote-2"]),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from ikegw.config.eap_building import names_of
 from ikegw.config.problems import Place, Problem
 from ikegw.config.reading import Section
+from ikegw.config.rounds_rules import lets_in_by_eap
 from ikegw.config.settings import Directories
 from ikegw.policy.connections import AuthKind, EapMethod
 
@@ -24,7 +25,7 @@ def check_eap(root: Section, directories: Directories, incomplete: bool) -> Foun
     connections = root.named["connections"].values()
     yield from _secrets(secrets)
     yield from _authenticator(eap, directories)
-    used = [each for each in connections if each["aaa"] == LOCAL and _asks_for_eap(each)]
+    used = [each for each in connections if each["aaa"] == LOCAL and lets_in_by_eap(each)]
     if (
         used
         and eap.whole("methods")
@@ -37,10 +38,7 @@ def check_eap(root: Section, directories: Directories, incomplete: bool) -> Foun
         known = {name for secret in secrets.values() if secret.whole("id") for name in names_of(secret)}
         for connection in connections:
             yield from _own_login(connection.tables["local"], known)
-
-
-def _asks_for_eap(connection: Section) -> bool:
-    return connection.tables["remote"]["auth"] is AuthKind.EAP
+            yield from _own_login(connection.tables["local-2"], known)
 
 
 def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:

@@ -14,6 +14,7 @@ from ikegw.config.lending_rules import check_pools, check_pools_of, check_store
 from ikegw.config.problems import Place, Problem
 from ikegw.config.radius_rules import check_radius, check_realms_of
 from ikegw.config.reading import Section
+from ikegw.config.rounds_rules import check_rounds, lets_in_by_eap
 from ikegw.config.settings import Directories
 from ikegw.policy.connections import AuthKind, StartAction
 from ikegw.policy.selectors import Dynamic
@@ -50,6 +51,7 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
         yield from check_realms_of(connection, radius, incomplete)
         yield from check_revocation(connection)
         yield from check_dhcp_of(connection, root.named["dhcp"])
+        yield from check_rounds(connection)
         yield from check_pools_of(connection, (*pools, *names_of(root.named["dhcp"])), incomplete)
         for rule in _CONNECTION_RULES:
             yield from rule(connection, around)
@@ -128,6 +130,7 @@ def _authentication(connection: Section, around: Surroundings) -> Found:
 def _eap(connection: Section, _around: Surroundings) -> Found:
     local, remote = connection.tables["local"], connection.tables["remote"]
     kinds = (local["auth"], remote["auth"])
+    all_kinds = (*kinds, connection.tables["local-2"]["auth"], connection.tables["remote-2"]["auth"])
     if set(kinds) == {AuthKind.PSK, AuthKind.EAP}:
         section = local if local["auth"] is AuthKind.PSK else remote
         yield _problem(
@@ -135,11 +138,11 @@ def _eap(connection: Section, _around: Surroundings) -> Found:
             "auth",
             'who asks for an EAP login proves itself by certificate (RFC 7296 §2.16); write "pubkey"',
         )
-    if AuthKind.EAP not in kinds:
+    if AuthKind.EAP not in all_kinds:
         for section, name in ((connection, "aaa"), (local, "eap_id")):
             if section[name] is not None:
                 yield _problem(section, name, 'it means nothing where no side has auth = "eap"; leave it out')
-    elif kinds == (AuthKind.PUBKEY, AuthKind.EAP) and connection["aaa"] is None:
+    elif lets_in_by_eap(connection) and local["auth"] is not AuthKind.EAP and connection["aaa"] is None:
         yield _problem(
             connection,
             "aaa",
@@ -150,6 +153,7 @@ def _eap(connection: Section, _around: Surroundings) -> Found:
 def _credential_files(connection: Section, around: Surroundings) -> Found:
     local, remote = connection.tables["local"], connection.tables["remote"]
     yield from _files(local, "certs", around.directories.certificates)
+    yield from _files(connection.tables["local-2"], "certs", around.directories.certificates)
     yield from _files(remote, "certs", around.directories.certificates)
     yield from _files(remote, "cacerts", around.directories.authorities)
 

@@ -11,7 +11,13 @@ from ikegw.ike.being_configured import granted, request_for
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of
 from ikegw.ike.examining import judge, obtain
-from ikegw.ike.greeting import certificates_asked_for, certificates_to_send, window_offer
+from ikegw.ike.greeting import (
+    ANOTHER_FOLLOWS,
+    SEVERAL_PROOFS,
+    certificates_asked_for,
+    certificates_to_send,
+    window_offer,
+)
 from ikegw.ike.logging_in import LoggingIn
 from ikegw.ike.negotiation import asked_of_us, selector_payloads, tunnel
 from ikegw.ike.opening import Opening
@@ -19,7 +25,7 @@ from ikegw.ike.roaming import agree, announcement
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.initiator import Initiator
-from ikegw.policy.connections import AuthKind, ChildPolicy
+from ikegw.policy.connections import AuthKind, ChildPolicy, LocalAuth
 from ikegw.policy.identities import display
 from ikegw.policy.proposals import accepted_esp, to_wire
 from ikegw.policy.selectors import resolve, within
@@ -27,12 +33,13 @@ from ikegw.ports import DataPlaneError
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.certificate import Certificate
 from ikegw.wire.configuration import Configuration
-from ikegw.wire.identification import IdInitiator, IdResponder
+from ikegw.wire.identification import Identity, IdInitiator, IdResponder
 from ikegw.wire.message import Message, Payload
 from ikegw.wire.notify import Notify
 from ikegw.wire.proposal import SecurityAssociation
 from ikegw.wire.registry import ConfigType, ExchangeType, NotifyType
 from ikegw.wire.selectors import SelectorsInitiator, SelectorsResponder, TrafficSelector
+from ikegw.wire.shapes import AUTH_CHILDLESS_RESPONSE, shape_of
 
 
 @define(eq=False)
@@ -56,6 +63,9 @@ class Authenticating:
     _go_on: Callable[[], None] = field(init=False, repr=False)
     """What follows once the responder is authentic, with the answer that is kept."""
 
+    _first_answer: Message = field(init=False, repr=False)
+    """The answer to the first of our two proofs."""
+
     _reserved_spi: bytes = field(default=b"", init=False)
     _local_selectors: tuple[TrafficSelector, ...] = field(default=(), init=False)
     _remote_selectors: tuple[TrafficSelector, ...] = field(default=(), init=False)
@@ -66,9 +76,7 @@ class Authenticating:
         """Row I-05: our proof first, unless that is to be EAP; then the child's SPI, then the request."""
         sa = self.sa
         if sa.connection.local.kind is AuthKind.EAP:
-            self.login = LoggingIn(
-                sa, self.machine, self.opening, self._verify, self._conclude, self._peer_refused, self._fail
-            )
+            self.login = self._login(sa.connection.local, sa.local_identity, authentic=False)
             self._proved(None)
             return
         octets = self.opening.signed_by_initiator(sa.channel, sa.local_identity)
@@ -76,6 +84,20 @@ class Authenticating:
             sa.connection.local, sa.local_identity, octets, sa.channel.suite.prf, self.hints
         )
         sa.wait_for(proving, self._proved, AuthenticationError, self._not_authentic)
+
+    def _login(self, local: LocalAuth, identity: Identity, *, authentic: bool) -> LoggingIn:
+        return LoggingIn(
+            self.sa,
+            self.machine,
+            self.opening,
+            local,
+            identity,
+            authentic,
+            self._verify,
+            self._conclude,
+            self._peer_refused,
+            self._fail,
+        )
 
     def _proved(self, proof: Proof | None) -> None:
         policy = self.policy
@@ -114,9 +136,10 @@ class Authenticating:
         return certificates_to_send(self.sa.connection, proof, self.hints.certificate_requests)
 
     def _authentication(self, proof: Proof | None) -> tuple[Payload, ...]:
-        """AUTH; or none, which asks for EAP, and whether the responder may leave its own out as well (RFC 5998)."""
+        """AUTH, and whether another follows (RFC 4739); or none, for EAP, and whether the peer may have none too (RFC 5998)."""
         if proof is not None:
-            return (proof.authentication,)
+            more = () if self.sa.connection.second_local is None else (SEVERAL_PROOFS, ANOTHER_FOLLOWS)
+            return (proof.authentication, *more)
         return (Notify(NotifyType.EAP_ONLY_AUTHENTICATION),) if self._eap_alone else ()
 
     @property
@@ -142,8 +165,36 @@ class Authenticating:
             self.login.answered(message)
         elif message.one(Authentication) is None or message.one(IdResponder) is None:
             self._peer_refused(message)
+        elif self.sa.connection.second_local is not None:
+            self._round_answered(message)
         else:
             self._verify(message, lambda: self._conclude(message))
+
+    # ------------------------------------------------------------ two proofs
+
+    def _round_answered(self, message: Message) -> None:
+        shape = shape_of(message)
+        if shape is AUTH_CHILDLESS_RESPONSE:
+            self._first_answer = message
+            self.machine.round_answered()
+        else:
+            self._fail(
+                AuthFailure.NOT_AUTHENTIC,
+                "expected IDr and AUTH alone, for our second proof is still to come (local-2); "
+                f"the peer sent another message ({shape.name})",
+            )
+
+    def authenticate_peer_first(self) -> None:
+        """Row I-20."""
+        self._verify(self._first_answer, self.machine.peer_authentic)
+
+    def request_another(self, local: LocalAuth) -> None:
+        """Row I-21: from here on it is an EAP login, at a responder that is authentic already."""
+        identity = local.identity or self.sa.local_identity
+        self.login = self._login(local, identity, authentic=True)
+        self.sa.ask(ExchangeType.IKE_AUTH, (IdInitiator(identity),))
+
+    # ------------------------------------------------------------ the responder's proof
 
     def _verify(self, message: Message, verified: Callable[[], None]) -> None:
         """IDr and AUTH of the responder's first response; goes on with `verified` if both hold."""

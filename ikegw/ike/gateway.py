@@ -1,7 +1,7 @@
 """The gateway: every IKE SA of ours by its SPI, the way of a datagram to it, and what an operator may ask."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList, fail
@@ -127,11 +127,14 @@ class Gateway:
 
     def start(self) -> Deferred[None]:
         """Listen to the data plane, then begin what the configuration wants begun."""
-        return self.data_plane.start(self._data_plane_told).addCallback(lambda _: self._begin_connections())
+        return self.data_plane.start(self._data_plane_told).addCallback(lambda _: self._started())
 
-    def _begin_connections(self) -> None:
+    def _started(self) -> None:
         self._on_demand.configure(self.connections)
-        for connection in self.connections:
+        self._begin_connections(self.connections)
+
+    def _begin_connections(self, connections: Iterable[Connection]) -> None:
+        for connection in connections:
             self._begin(connection, [one for one in connection.children if one.start is StartAction.START])
 
     def _begin(self, connection: Connection, wanted: Sequence[ChildPolicy]) -> None:
@@ -397,6 +400,10 @@ class Gateway:
             return fail(
                 NotBegun(f"{connection.name}.remote_addrs is not one host, so there is nobody to call")
             )
+        if connection.second_remote is not None:
+            return fail(
+                NotBegun(f"{connection.name}: who opens it logs in by EAP (remote-2), so the peer must")
+            )
         source = self.transport.source(connection.peer, connection.own_address)
         if source is None:
             return fail(
@@ -466,13 +473,17 @@ class Gateway:
         return gone
 
     def reload(self, connections: tuple[Connection, ...]) -> None:
-        """Take other connections; IKE SAs of those that are gone or differ are deleted, others untouched."""
-        self.connections = connections
+        """Take other connections; IKE SAs of those that are gone or differ are deleted, others untouched.
+
+        What is new, or differs, and is to start by itself does so.
+        """
+        known, self.connections = self.connections, connections
         self._on_demand.configure(connections)
         for sa in tuple(self._by_spi.values()):
             if sa.connection not in connections:
                 why = "its connection was removed or changed in the configuration"
                 sa.phase.told_to_end(why, EndCause.ADMIN_RESET)
+        self._begin_connections(one for one in connections if one not in known)
 
     def _numbered(self, sa_number: int) -> IkeSa | None:
         """The IKE SA of that number, the newest of its line."""

@@ -5,7 +5,7 @@ from struct import Struct
 
 from ikegw.auth.authenticator import Authenticator, PeerHints, Proof
 from ikegw.crypto.transforms import Prf
-from ikegw.policy.connections import AuthKind, Connection, SendCertificate
+from ikegw.policy.connections import Connection, SendCertificate
 from ikegw.wire.certificate import Certificate, CertificateRequest
 from ikegw.wire.identification import Identity
 from ikegw.wire.message import Message, Payload
@@ -29,6 +29,12 @@ def window_offer(connection: Connection) -> tuple[Notify, ...]:
         return ()
     return (Notify(NotifyType.SET_WINDOW_SIZE, connection.window.to_bytes(4, "big")),)
 
+
+SEVERAL_PROOFS = Notify(NotifyType.MULTIPLE_AUTH_SUPPORTED)
+"""Says who takes, or wants to give, more than one proof of an identity (RFC 4739 §3.1)."""
+
+ANOTHER_FOLLOWS = Notify(NotifyType.ANOTHER_AUTH_FOLLOWS)
+"""Says with an AUTH that the sender will prove itself once more (RFC 4739 §3.2)."""
 
 CHILDLESS = Notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED)
 """Says a responder that takes IKE_AUTH without a child (RFC 6023)."""
@@ -74,7 +80,7 @@ def certificates_to_send(
     Clients that log in by EAP need ours, and some never ask (Apple's without an issuer in their profile).
     """
     how = connection.send_certificate
-    asked = bool(requests) or connection.remote.kind is AuthKind.EAP
+    asked = bool(requests) or connection.lets_in_by_eap
     sent = how is SendCertificate.ALWAYS or (how is SendCertificate.IF_ASKED and asked)
     return proof.certificates if sent else ()
 

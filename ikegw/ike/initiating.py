@@ -35,7 +35,7 @@ MAX_ROUNDS = 3
 GRACE_SECONDS = 2.0
 """How long a proper response may still come after an unprotected error (row IE-02)."""
 
-HOLDING = frozenset(("SMI_INSTALLCSA_DL", "SMI_AUTH_PEER"))
+HOLDING = frozenset(("SMI_INSTALLCSA_DL", "SMI_AUTH_PEER", "SMI_ROUND_PEER"))
 """The states in which a request of the peer waits for SM_MATURE."""
 
 NOTHING: frozenset[ExchangeType] = frozenset()
@@ -209,7 +209,15 @@ class Initiating:
             Opening(self._request, octets, self._nonce, nonce),
             hints_of(sa.connection.remote.identity.exact, message, hashes_of(message)),
         )
-        self.machine.negotiated()
+        if sa.connection.second_local is None:
+            self.machine.negotiated()
+        elif message.notify(NotifyType.MULTIPLE_AUTH_SUPPORTED) is not None:
+            self.machine.negotiated_for_two()
+        else:
+            why = "it does not say that it takes more than one proof (RFC 4739), and local-2 is a second one"
+            sa.ending = f"the peer cannot have us as configured: {why}"
+            self._refused(NotifyType.MULTIPLE_AUTH_SUPPORTED.name, sa.ending)
+            self.machine.one_proof_only()
 
     def _float(self, message: Message) -> None:
         sa = self.sa
@@ -240,6 +248,17 @@ class Initiating:
         if login is None:
             raise AssertionError("the machine speaks of an EAP login that was never begun")
         return login
+
+    def authenticate_peer_first(self) -> None:
+        """Row I-20."""
+        if self._authenticating is not None:
+            self._authenticating.authenticate_peer_first()
+
+    def request_another_auth(self) -> None:
+        """Row I-21."""
+        second = self.sa.connection.second_local
+        if self._authenticating is not None and second is not None:
+            self._authenticating.request_another(second)
 
     def authenticate_peer(self) -> None:
         """Row I-10."""

@@ -11,10 +11,12 @@ from ikegw.events import AuthFailure
 from ikegw.ike.opening import Opening
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.initiator import Initiator
+from ikegw.policy.connections import LocalAuth
 from ikegw.policy.identities import display
 from ikegw.ports import Keyed, Supplicant, SupplicantFailed
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.eap import Eap, EapPacket
+from ikegw.wire.identification import Identity
 from ikegw.wire.message import Message
 from ikegw.wire.registry import AuthMethod, EapCode, ExchangeType
 
@@ -27,14 +29,18 @@ Verify = Callable[[Message, Callable[[], None]], None]
 
 @define(eq=False)
 class LoggingIn:
-    """One login. `verify` checks the responder by credentials, `conclude` takes the child out of the last response.
+    """One login, as `local` has it and as `identity`. `authentic`: the responder proved itself in an earlier round (RFC 4739).
 
+    `verify` checks it by credentials if it did not, `conclude` takes the child out of the last response.
     `refused` is told of a response that refuses us, `fail` that the responder is not authentic.
     """
 
     sa: IkeSa = field(repr=False)
     machine: Initiator = field(repr=False)
     opening: Opening = field(repr=False)
+    local: LocalAuth = field(repr=False)
+    identity: Identity
+    authentic: bool
     verify: Verify = field(repr=False)
     conclude: Callable[[Message], None] = field(repr=False)
     refused: Callable[[Message], None] = field(repr=False)
@@ -83,7 +89,7 @@ class LoggingIn:
 
     @property
     def _authentic_before(self) -> bool:
-        return self._first.one(Authentication) is not None
+        return self.authentic or self._first.one(Authentication) is not None
 
     # ------------------------------------------------------------ the supplicant
 
@@ -92,7 +98,7 @@ class LoggingIn:
         sa = self.sa
         if self._supplicant is None:
             self._supplicant = sa.surroundings.supplicants.begin(
-                sa.connection.local, sa.peer, authentic=self._authentic_before
+                self.local, sa.peer, authentic=self._authentic_before
             )
         responding = self._supplicant.respond(self._request)
         if responding.called:
@@ -141,7 +147,7 @@ class LoggingIn:
     def request_final(self) -> None:
         """Row I-16: AUTH by the MSK, or by SK_pi if the method made none (RFC 7296 §2.16)."""
         sa, channel = self.sa, self.sa.channel
-        octets = self.opening.signed_by_initiator(channel, sa.local_identity)
+        octets = self.opening.signed_by_initiator(channel, self.identity)
         mac = psk_mac(channel.suite.prf, self._keyed.msk or channel.sk_pi, octets)
         sa.ask(ExchangeType.IKE_AUTH, (Authentication(AuthMethod.SHARED_KEY, mac),))
 
@@ -159,5 +165,6 @@ class LoggingIn:
                 f"{display(sa.peer)} does not know the key of our EAP login: another one than asked us stands there",
             )
             return
-        sa.method = f"eap-{self._keyed.method}"
+        login = f"eap-{self._keyed.method}"
+        sa.method = f"{sa.method}+{login}" if self.authentic else login
         self.conclude(message)

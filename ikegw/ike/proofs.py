@@ -26,13 +26,21 @@ Obtained = Callable[[bool], None]
 """Hears whether something could not be had that policy can do without."""
 
 
-class Proofs(Protocol):
-    """Both proofs of one authentication; each is made or checked, and then one of the callbacks is called."""
+class OwnProof(Protocol):
+    """How we prove ourselves."""
 
     @property
     def payloads(self) -> tuple[Payload, ...]:
         """What goes before the child in the IKE_AUTH response; nothing before `prove` is done."""
         ...
+
+    def prove(self, proved: Done, failed: Failed) -> None:
+        """Make ours."""
+        ...
+
+
+class Proofs(OwnProof, Protocol):
+    """Both proofs of one authentication; each is made or checked, and then one of the callbacks is called."""
 
     def verify(self, missing: Done, verified: Done, failed: Failed) -> None:
         """Is the initiator who it says it is? `missing`: first `obtain` what has to be fetched to know that, then ask again."""
@@ -42,9 +50,15 @@ class Proofs(Protocol):
         """Fetch what is missing."""
         ...
 
+
+class ProvedBefore:
+    """We proved ourselves in an earlier round already (RFC 4739)."""
+
+    payloads: tuple[Payload, ...] = ()
+
     def prove(self, proved: Done, failed: Failed) -> None:
-        """Make ours."""
-        ...
+        """See `OwnProof`: there is nothing to do."""
+        proved()
 
 
 @define(eq=False)

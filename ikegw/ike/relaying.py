@@ -9,10 +9,10 @@ from ikegw.auth.authenticator import AuthenticationError
 from ikegw.events import AuthFailure
 from ikegw.ike.eap_names import identity_request, identity_response, name_in, readable
 from ikegw.ike.opening import Opening
-from ikegw.ike.proofs import ByCredentials, ByEapKey, Proofs
+from ikegw.ike.proofs import ByEapKey, OwnProof, Proofs
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.responder import Responder
-from ikegw.policy.connections import AuthKind
+from ikegw.policy.connections import AuthKind, RemoteAuth
 from ikegw.ports import AaaAnswer, AaaDialogue, AaaSilent, Accept, Caller, Challenge, Reject
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.eap import Eap, EapPacket
@@ -30,8 +30,9 @@ _NO_METHODS = frozenset((EapType.IDENTITY, EapType.NOTIFICATION, EapType.NAK))
 
 @define(eq=False)
 class Relaying:
-    """One login. `first` proves ourselves; `refuse` publishes why it came to nothing, and prepares that answer.
+    """One login, as `remote` demands it, of the initiator that calls itself `identity`. `first` proves ourselves.
 
+    `message` is the request that asked for the child. `refuse` publishes why it came to nothing, and prepares that answer.
     `answer` are the payloads of the IKE_AUTH response to be sent next.
     """
 
@@ -40,7 +41,8 @@ class Relaying:
     opening: Opening = field(repr=False)
     message: Message = field(repr=False)
     identity: Identity
-    first: ByCredentials = field(repr=False)
+    remote: RemoteAuth = field(repr=False)
+    first: OwnProof = field(repr=False)
     refuse: Callable[[AuthFailure, str], None] = field(repr=False)
     answer: tuple[Payload, ...] = field(default=(), init=False, repr=False)
     _until: float = field(init=False)
@@ -77,7 +79,7 @@ class Relaying:
     def begin(self) -> None:
         """Rows R-05, R-06: is the EAP identity known?"""
         (identifier,) = self.sa.surroundings.random(1)
-        name = name_in(self.identity, self.sa.connection.remote.eap_identity)
+        name = name_in(self.identity, self.remote.eap_identity)
         if name is None:
             self._request = identity_request(identifier)
             self.machine.eap_unnamed()
@@ -203,7 +205,7 @@ class Relaying:
         else:
             sa = self.sa
             sa.user, sa.grant = answer.grant.user_name or self._name, answer.grant
-            sa.method = f"eap-{self._method}"
+            sa.method = "+".join(filter(None, (sa.method, f"eap-{self._method}")))
             self._msk, self.answer = answer.msk, (Eap(answer.eap),)
             self.machine.aaa_accept()
 

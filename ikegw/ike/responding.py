@@ -17,17 +17,20 @@ from ikegw.ike.fragmentation import agreed, announcement
 from ikegw.ike.greeting import (
     CHILDLESS,
     NONCE_OCTETS,
+    SEVERAL_PROOFS,
     certificates_asked_for,
     hash_algorithms,
     hashes_of,
     nonce_is_sound,
 )
 from ikegw.ike.living import Living
+from ikegw.ike.methods import allows, mismatch
 from ikegw.ike.mobike import came_through_nat
 from ikegw.ike.opening import Opening
 from ikegw.ike.proofs import ByCredentials
 from ikegw.ike.relaying import Relaying
 from ikegw.ike.roaming import nat_detection
+from ikegw.ike.rounds import Rounds
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.responder import Responder, ResponderMachine
 from ikegw.policy.connections import AuthKind, Connection, for_identities
@@ -43,7 +46,7 @@ from ikegw.wire.message import Header, Message, Payload, encode_message
 from ikegw.wire.nonce import Nonce
 from ikegw.wire.notify import Notify
 from ikegw.wire.proposal import SecurityAssociation
-from ikegw.wire.registry import AuthMethod, ExchangeType, NotifyType, ProtocolId
+from ikegw.wire.registry import ExchangeType, NotifyType, ProtocolId
 
 
 @define(eq=False)
@@ -64,6 +67,9 @@ class Responding:
     _finalizing: Finalizing = field(init=False, repr=False)
     _relaying: Relaying | None = field(default=None, init=False, repr=False)
     """Only if the initiator logs in by EAP."""
+
+    _rounds: Rounds | None = field(default=None, init=False, repr=False)
+    """Only if the initiator proves itself twice."""
 
     def __attrs_post_init__(self) -> None:
         self.machine = ResponderMachine(self)
@@ -125,11 +131,16 @@ class Responding:
             *certificates_asked_for(sa.surroundings.authenticator, self.candidates),
             *((hash_algorithms(),) if hashes_of(self.message) else ()),
             CHILDLESS,
+            *((SEVERAL_PROOFS,) if self._wants_two_proofs else ()),
             *(announcement(sa.connection) if sa.fragmentation else ()),
         )
         response = encode_message(self._clear(sa.spi_responder, self._answer))
         self._opening = Opening(self.octets, response, their_nonce, nonce)
         self.machine.agreed()
+
+    @property
+    def _wants_two_proofs(self) -> bool:
+        return any(candidate.second_remote is not None for candidate in self.candidates)
 
     def _nat_detection(self) -> tuple[Notify, ...]:
         sa = self.sa
@@ -157,6 +168,8 @@ class Responding:
         exchange, self._asked = message.header.exchange, message.header
         if exchange is ExchangeType.IKE_AUTH and self._relaying is not None:
             self._go_on_with_login(self._relaying, message)
+        elif exchange is ExchangeType.IKE_AUTH and self._rounds is not None:
+            self._go_on_with_rounds(self._rounds, message)
         elif exchange is ExchangeType.IKE_AUTH:
             self._ike_auth(message)
         elif exchange is ExchangeType.INFORMATIONAL and _rejects_us(message):
@@ -177,31 +190,35 @@ class Responding:
         idr = None if named is None else named.identity
         self.sa.remote_identity = identity
         fitting = for_identities(self._still_possible(), identity, idr)
-        authentication = message.one(Authentication)
-        allowed = [connection for connection in fitting if _allows(connection, authentication)]
+        allowed = [connection for connection in fitting if allows(connection, message)]
         if not fitting:
             self._fail(AuthFailure.NO_CONFIGURATION, self._whom_we_know(identity, idr))
             self.machine.unconfigured()
         elif not allowed:
-            self._fail(AuthFailure.METHOD_NOT_ALLOWED, _methods(fitting, authentication))
+            self._fail(AuthFailure.METHOD_NOT_ALLOWED, mismatch(fitting, message))
             self.machine.method_not_allowed()
         elif allowed[0].mobike and came_through_nat(message, self.sa.path):
             self._refuse(NotifyType.UNEXPECTED_NAT_DETECTED, "the peer forbids NATs, and there is one")
             self.machine.method_not_allowed()
         else:
-            self._admit(allowed[0], message, identity, idr)
+            self._admit(allowed, message, identity, idr)
 
     def _admit(
-        self, connection: Connection, message: Message, identity: Identity, idr: Identity | None
+        self, allowed: Sequence[Connection], message: Message, identity: Identity, idr: Identity | None
     ) -> None:
-        sa = self.sa
+        sa, connection = self.sa, allowed[0]
         sa.disarm("half-open")
         sa.belong_to(connection)
         sa.local_identity = self._ourselves(connection, idr)
         proofs = ByCredentials(sa, self._opening, message, identity, hashes_of(self.message))
         if message.one(Authentication) is None:
-            self._relaying = Relaying(sa, self.machine, self._opening, message, identity, proofs, self._fail)
+            self._relaying = Relaying(
+                sa, self.machine, self._opening, message, identity, connection.remote, proofs, self._fail
+            )
             self._relaying.begin()
+        elif connection.second_remote is not None:
+            self._rounds = Rounds(sa, self.machine, self._opening, message, allowed, proofs, self._fail)
+            self.machine.first_of_two()
         else:
             self._finalizing = Finalizing(sa, self.machine, self._opening, message, proofs, identity)
             self.machine.admissible()
@@ -224,6 +241,33 @@ class Responding:
         wanted = "" if idr is None else f", which asked for us as {display(idr)}"
         known = "; ".join(f"{c.name}: remote.id {c.remote.identity}" for c in self.candidates[:8])
         return f"no connection fits {display(identity)}{wanted}; those for its address are: {known}"
+
+    # ------------------------------------------------------------ two proofs
+
+    @property
+    def _first_round(self) -> Rounds:
+        if self._rounds is None:
+            raise AssertionError("the machine speaks of a first proof where one is all")
+        return self._rounds
+
+    def verify_round(self) -> None:
+        """Row R-19."""
+        self._first_round.verify()
+
+    def download_for_round(self) -> None:
+        """Row R-13, for the first of two proofs."""
+        self._first_round.download()
+
+    def answer_round(self) -> None:
+        """Row R-20."""
+        self.sa.arm("half-open", self.sa.connection.half_open_seconds, self._not_continued)
+        self.sa.respond(self._asked, self._first_round.answer)
+
+    def _go_on_with_rounds(self, rounds: Rounds, message: Message) -> None:
+        self.sa.disarm("half-open")
+        self._relaying = rounds.login(message)
+        if self._relaying is not None:
+            self._relaying.begin()
 
     # ------------------------------------------------------------ the EAP login
 
@@ -256,7 +300,7 @@ class Responding:
         """Row R-12."""
         login = self._login
         self._finalizing = Finalizing(
-            self.sa, self.machine, self._opening, login.message, login.proofs, login.identity
+            self.sa, self.machine, self._opening, login.message, login.proofs, self.sa.peer
         )
         self.finalize()
 
@@ -329,19 +373,6 @@ class Responding:
 
     def response(self, message: Message, octets: bytes) -> None:
         """A responder asks nothing before SM_MATURE, so nothing can be answered."""
-
-
-def _allows(connection: Connection, authentication: Authentication | None) -> bool:
-    if authentication is None:
-        return connection.remote.kind is AuthKind.EAP
-    by_key = authentication.method is AuthMethod.SHARED_KEY
-    return connection.remote.kind is (AuthKind.PSK if by_key else AuthKind.PUBKEY)
-
-
-def _methods(fitting: Sequence[Connection], authentication: Authentication | None) -> str:
-    asked = "EAP (it sent no AUTH)" if authentication is None else authentication.method.name
-    kinds = ", ".join(sorted({connection.remote.kind.value for connection in fitting}))
-    return f"the peer wants to authenticate by {asked}; the connections for it ask for {kinds} (remote.auth)"
 
 
 def _rejects_us(message: Message) -> bool:

@@ -1,6 +1,7 @@
 """The IKE SA initiator: Figure 2, and its errors: Figure 3.
 
-The machine ends in SM_MATURE or SM_TERMINATE, from where `mature.py` goes on, or in SM_DEAD.
+The machine ends in SM_MATURE or SM_TERMINATE, from where `mature.py` goes on, or in SM_DEAD. Three states are ours: in
+SMI_ROUND_WAIT, SMI_ROUND_PEER and SMI_ANOTHER_AUTH we have proved ourselves once and are to do so again, by EAP (RFC 4739).
 """
 
 from typing import Protocol
@@ -28,6 +29,12 @@ class Driver(Protocol):
 
     def download(self) -> None:
         """Fetch what verifying the responder still needs; then go on with its kept answer."""
+
+    def authenticate_peer_first(self) -> None:
+        """Check the responder's answer to the first of our two proofs, then tell `peer_authentic` or `not_authentic`."""
+
+    def request_another_auth(self) -> None:
+        """Send IKE_AUTH with the identity of our second proof alone."""
 
     def authenticate_peer(self) -> None:
         """Check the responder's IDr, CERT and AUTH, then tell `peer_authentic` or `not_authentic`."""
@@ -86,6 +93,15 @@ class Initiator(Protocol):
 
     def negotiated(self) -> None:
         """A regular IKE_SA_INIT response."""
+
+    def negotiated_for_two(self) -> None:
+        """The same, and we are to prove ourselves twice, which the responder takes."""
+
+    def one_proof_only(self) -> None:
+        """The same, and we are to prove ourselves twice, which the responder does not take."""
+
+    def round_answered(self) -> None:
+        """IKE_AUTH response with IDr and AUTH, and nothing else that matters, to the first of two proofs."""
 
     def material_missing(self) -> None:
         """The responder used certificates, and one of them, or whether one was revoked, is not known yet."""
@@ -151,6 +167,9 @@ SMI_AUTH_PEER = builder.state("SMI_AUTH_PEER")
 SMI_EAP = builder.state("SMI_EAP")
 SMI_EAP_WAIT = builder.state("SMI_EAP_WAIT")
 SMI_INSTALLCSA = builder.state("SMI_INSTALLCSA")
+SMI_ROUND_WAIT = builder.state("SMI_ROUND_WAIT")
+SMI_ROUND_PEER = builder.state("SMI_ROUND_PEER")
+SMI_ANOTHER_AUTH = builder.state("SMI_ANOTHER_AUTH")
 SM_MATURE = builder.state("SM_MATURE")
 SM_TERMINATE = builder.state("SM_TERMINATE")
 SM_DEAD = builder.state("SM_DEAD")
@@ -299,6 +318,45 @@ def _child_made_after_eap(machine: Initiator, driver: Driver) -> None:
     driver.mature()
 
 
+# ---------------------------------------------------------------- two proofs (RFC 4739)
+
+
+@SMI_AUTH.upon(Initiator.negotiated_for_two).to(SMI_ROUND_WAIT)
+def _negotiated_for_two(machine: Initiator, driver: Driver) -> None:
+    """I-19: as I-05, and the request says that another proof follows."""
+    driver.request_ike_auth()
+
+
+@SMI_AUTH.upon(Initiator.one_proof_only).to(SM_TERMINATE)
+def _one_proof_only(machine: Initiator, driver: Driver) -> None:
+    """IE-22: the responder does not know of several proofs, and we are to give two."""
+    driver.terminate()
+
+
+@SMI_ROUND_WAIT.upon(Initiator.round_answered).to(SMI_ROUND_PEER)
+def _round_answered(machine: Initiator, driver: Driver) -> None:
+    """I-20: the responder is to prove itself before our second proof."""
+    driver.authenticate_peer_first()
+
+
+@SMI_ROUND_PEER.upon(Initiator.material_missing).loop()
+def _material_missing_for_round(machine: Initiator, driver: Driver) -> None:
+    """I-11, I-12: a certificate, CRL or OCSP answer is missing; the download begins, and what came is looked at again."""
+    driver.download()
+
+
+@SMI_ROUND_PEER.upon(Initiator.peer_authentic).to(SMI_ANOTHER_AUTH)
+def _authentic_in_round(machine: Initiator, driver: Driver) -> None:
+    """I-21: the identity of our second proof."""
+    driver.request_another_auth()
+
+
+@SMI_ANOTHER_AUTH.upon(Initiator.eap_requested).to(SMI_EAP)
+def _another_eap_request(machine: Initiator, driver: Driver) -> None:
+    """I-22: the first EAP request goes to the supplicant; from here on as after I-13."""
+    driver.respond_eap()
+
+
 def _eap_failed(machine: Initiator, driver: Driver) -> None:
     """IE-10: EAP Failure."""
     driver.dead()
@@ -334,7 +392,7 @@ def _not_authentic(machine: Initiator, driver: Driver) -> None:
     driver.terminate()
 
 
-for _hearing_eap in (SMI_AUTH_WAIT, SMI_EAP):
+for _hearing_eap in (SMI_AUTH_WAIT, SMI_ANOTHER_AUTH, SMI_EAP):
     _hearing_eap.upon(Initiator.eap_failed).to(SM_DEAD)(_eap_failed)
     _hearing_eap.upon(Initiator.eap_success_early).to(SM_DEAD)(_eap_success_early)
 for _responding in (SMI_EAP, SMI_EAP_WAIT):
@@ -342,11 +400,20 @@ for _responding in (SMI_EAP, SMI_EAP_WAIT):
 for _concluding in (SMI_AUTH_WAIT, SMI_INSTALLCSA_DL, SMI_INSTALLCSA):
     _concluding.upon(Initiator.child_refused).to(SM_MATURE)(_child_refused)
     _concluding.upon(Initiator.child_unusable).to(SM_TERMINATE)(_child_unusable)
-for _asking in (SMI_AUTH_WAIT, SMI_EAP, SMI_INSTALLCSA):
+for _asking in (SMI_AUTH_WAIT, SMI_ROUND_WAIT, SMI_ANOTHER_AUTH, SMI_EAP, SMI_INSTALLCSA):
     _asking.upon(Initiator.peer_refused).to(SM_DEAD)(_peer_refused)
-for _downloading in (SMI_INSTALLCSA_DL, SMI_AUTH_PEER):
+for _downloading in (SMI_INSTALLCSA_DL, SMI_AUTH_PEER, SMI_ROUND_PEER):
     _downloading.upon(Initiator.material_refused).to(SM_TERMINATE)(_material_refused)
-for _doubting in (SMI_AUTH_WAIT, SMI_INSTALLCSA_DL, SMI_AUTH_PEER, SMI_EAP, SMI_INSTALLCSA):
+for _doubting in (
+    SMI_AUTH_WAIT,
+    SMI_INSTALLCSA_DL,
+    SMI_AUTH_PEER,
+    SMI_ROUND_WAIT,
+    SMI_ROUND_PEER,
+    SMI_ANOTHER_AUTH,
+    SMI_EAP,
+    SMI_INSTALLCSA,
+):
     _doubting.upon(Initiator.not_authentic).to(SM_TERMINATE)(_not_authentic)
 
 
@@ -360,7 +427,7 @@ def _terminate(machine: Initiator, driver: Driver) -> None:
     driver.terminate()
 
 
-for _waiting in (SMI_AUTH, SMI_AUTH_WAIT, SMI_EAP, SMI_INSTALLCSA):
+for _waiting in (SMI_AUTH, SMI_AUTH_WAIT, SMI_ROUND_WAIT, SMI_ANOTHER_AUTH, SMI_EAP, SMI_INSTALLCSA):
     _waiting.upon(Initiator.timeout).to(SM_DEAD)(_timeout)
 for _running in (
     SMI_INIT,
@@ -371,6 +438,9 @@ for _running in (
     SMI_EAP,
     SMI_EAP_WAIT,
     SMI_INSTALLCSA,
+    SMI_ROUND_WAIT,
+    SMI_ROUND_PEER,
+    SMI_ANOTHER_AUTH,
 ):
     _running.upon(Initiator.terminate).to(SM_TERMINATE)(_terminate)
 

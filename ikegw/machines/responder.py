@@ -1,8 +1,9 @@
 """The IKE SA responder: Figure 4, and its errors: Figure 5.
 
 It is made once the gate has let an IKE_SA_INIT request in (rows D-01, D-03). It ends in SM_MATURE or SM_TERMINATE, from where
-`mature.py` goes on, or in SM_DEAD. Two states are ours: SMR_EAP_DONE is the paper's *eap_done*, and in SMR_EAP_FAILED a client
-that was told EAP Failure may ask once more.
+`mature.py` goes on, or in SM_DEAD. Five states are ours: SMR_EAP_DONE is the paper's *eap_done*, and in SMR_EAP_FAILED a client
+that was told EAP Failure may ask once more; SMR_ROUND_FINALIZE, SMR_ROUND_DL_PEER and SMR_ANOTHER_AUTH are for initiators that
+authenticate twice (RFC 4739): from them no way leads to SM_MATURE but through the EAP login.
 """
 
 from typing import Protocol
@@ -27,6 +28,15 @@ class Driver(Protocol):
 
     def answer_eap(self) -> None:
         """Send the IKE_AUTH response that was prepared, with its EAP packet, and start the half-open timer anew."""
+
+    def verify_round(self) -> None:
+        """Verify the first of two proofs, and make ours; then tell what comes next."""
+
+    def download_for_round(self) -> None:
+        """Fetch what verifying the first proof still needs; then tell what came of it."""
+
+    def answer_round(self) -> None:
+        """Send our identity and AUTH, and start the half-open timer anew."""
 
     def finalize_login(self) -> None:
         """Begin SMR_AUTH_FINALIZE with the AUTH that came after EAP Success, and with the request that began the login."""
@@ -65,6 +75,12 @@ class Responder(Protocol):
     def admissible(self) -> None:
         """IKE_AUTH with AUTH; a connection fits the identities, and its method is allowed."""
 
+    def first_of_two(self) -> None:
+        """The same with N(ANOTHER_AUTH_FOLLOWS), as the connection wants it."""
+
+    def round_complete(self) -> None:
+        """The first of two proofs holds, and ours is ready."""
+
     def unconfigured(self) -> None:
         """Reason 1: no connection fits the identities."""
 
@@ -78,10 +94,10 @@ class Responder(Protocol):
         """Reason 4: the initiator's AUTH, identity or certificate does not hold."""
 
     def eap_named(self) -> None:
-        """IKE_AUTH without AUTH, EAP is allowed, and the EAP identity is known."""
+        """IKE_AUTH without AUTH, EAP is allowed or now due, and the EAP identity is known."""
 
     def eap_unnamed(self) -> None:
-        """IKE_AUTH without AUTH, EAP is allowed, and the EAP identity is to be asked for."""
+        """IKE_AUTH without AUTH, EAP is allowed or now due, and the EAP identity is to be asked for."""
 
     def proved(self) -> None:
         """Our AUTH is ready, or agreed to be left out (RFC 5998)."""
@@ -108,7 +124,7 @@ class Responder(Protocol):
         """IKE_AUTH with AUTH and nothing else."""
 
     def out_of_turn(self) -> None:
-        """IKE_AUTH with something else than the EAP login is at."""
+        """IKE_AUTH with something else than the EAP login, or the order of two proofs, is at."""
 
     def material_missing(self) -> None:
         """The initiator used certificates, and one of them, or whether one was revoked, is not known yet."""
@@ -166,6 +182,9 @@ SMR_EAP_FAILED = builder.state("SMR_EAP_FAILED")
 SMR_AUTH_FINALIZE = builder.state("SMR_AUTH_FINALIZE")
 SMR_AUTH_DL_PEER = builder.state("SMR_AUTH_DL_PEER")
 SMR_CFG_WAIT = builder.state("SMR_CFG_WAIT")
+SMR_ROUND_FINALIZE = builder.state("SMR_ROUND_FINALIZE")
+SMR_ROUND_DL_PEER = builder.state("SMR_ROUND_DL_PEER")
+SMR_ANOTHER_AUTH = builder.state("SMR_ANOTHER_AUTH")
 SM_MATURE = builder.state("SM_MATURE")
 SM_TERMINATE = builder.state("SM_TERMINATE")
 SM_DEAD = builder.state("SM_DEAD")
@@ -370,6 +389,68 @@ def _complete_without_child(machine: Responder, driver: Driver) -> None:
     driver.answer_ike_auth()
 
 
+# ---------------------------------------------------------------- two proofs (RFC 4739)
+
+
+@SMR_AUTH.upon(Responder.first_of_two).to(SMR_ROUND_FINALIZE)
+def _first_of_two(machine: Responder, driver: Driver) -> None:
+    """R-19: the first of two proofs is looked at."""
+    driver.verify_round()
+
+
+@SMR_ROUND_FINALIZE.upon(Responder.material_missing).to(SMR_ROUND_DL_PEER)
+def _material_missing_for_round(machine: Responder, driver: Driver) -> None:
+    """R-13: a certificate, CRL or OCSP answer is missing for it; start the download."""
+    driver.download_for_round()
+
+
+@SMR_ROUND_DL_PEER.upon(Responder.material_obtained).to(SMR_ROUND_FINALIZE)
+def _material_obtained_for_round(machine: Responder, driver: Driver) -> None:
+    """R-14: look at it again."""
+    driver.verify_round()
+
+
+@SMR_ROUND_DL_PEER.upon(Responder.material_dispensable).to(SMR_ROUND_FINALIZE)
+def _material_dispensable_for_round(machine: Responder, driver: Driver) -> None:
+    """RE-09: policy can do without what could not be had; look at it again."""
+    driver.verify_round()
+
+
+SMR_ROUND_DL_PEER.upon(Responder.material_refused).to(SM_DEAD)(_material_refused)
+SMR_ROUND_FINALIZE.upon(Responder.no_own_material).to(SM_DEAD)(_no_own_material)
+SMR_ROUND_FINALIZE.upon(Responder.not_authentic).to(SM_DEAD)(_not_authentic)
+
+
+@SMR_ROUND_FINALIZE.upon(Responder.round_complete).to(SMR_ANOTHER_AUTH)
+def _round_complete(machine: Responder, driver: Driver) -> None:
+    """R-20: IKE_AUTH response with IDr, CERT and AUTH; the initiator is to go on with another identity."""
+    driver.answer_round()
+
+
+@SMR_ANOTHER_AUTH.upon(Responder.eap_named).to(SMR_AUTH_RESPONSE_ID)
+def _another_named(machine: Responder, driver: Driver) -> None:
+    """R-21: the second IDi is the EAP identity; from here on as after R-05."""
+    driver.ask_aaa()
+
+
+@SMR_ANOTHER_AUTH.upon(Responder.eap_unnamed).to(SMR_AUTH_RESPONSE)
+def _another_unnamed(machine: Responder, driver: Driver) -> None:
+    """R-21: the EAP identity is to be asked for; from here on as after R-06."""
+    driver.prove_first()
+
+
+@SMR_ANOTHER_AUTH.upon(Responder.unconfigured).to(SM_DEAD)
+def _another_unconfigured(machine: Responder, driver: Driver) -> None:
+    """RE-18: no connection wants the second identity after the first one."""
+    driver.answer_refusal()
+
+
+@SMR_ANOTHER_AUTH.upon(Responder.out_of_turn).to(SM_DEAD)
+def _another_out_of_turn(machine: Responder, driver: Driver) -> None:
+    """RE-19: something else than a second identity."""
+    driver.answer_refusal()
+
+
 def _timeout(machine: Responder, driver: Driver) -> None:
     """RE-01: the initiator did not send its next request in time."""
     driver.dead()
@@ -391,7 +472,7 @@ def _terminate(machine: Responder, driver: Driver) -> None:
 
 
 SMR_INIT.upon(Responder.malformed).to(SM_DEAD)(_malformed)
-for _listening in (SMR_AUTH, SMR_EAP_INITIATOR_REQUEST, SMR_EAP_DONE, SMR_EAP_FAILED):
+for _listening in (SMR_AUTH, SMR_ANOTHER_AUTH, SMR_EAP_INITIATOR_REQUEST, SMR_EAP_DONE, SMR_EAP_FAILED):
     _listening.upon(Responder.timeout).to(SM_DEAD)(_timeout)
 for _with_keys in (
     SMR_AUTH,
@@ -404,6 +485,9 @@ for _with_keys in (
     SMR_AUTH_FINALIZE,
     SMR_AUTH_DL_PEER,
     SMR_CFG_WAIT,
+    SMR_ROUND_FINALIZE,
+    SMR_ROUND_DL_PEER,
+    SMR_ANOTHER_AUTH,
 ):
     _with_keys.upon(Responder.peer_rejected_us).to(SM_DEAD)(_peer_rejected_us)
     _with_keys.upon(Responder.malformed).to(SM_DEAD)(_malformed)

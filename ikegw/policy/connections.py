@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.carriage import PLAIN, Carriage
@@ -20,6 +20,7 @@ from ikegw.wire.selectors import TrafficSelector
 __all__ = [
     "DYNAMIC", "AuthKind", "ChildPolicy", "Connection", "DpdAction", "Dynamic", "EapIdentity", "EapMethod", "LocalAuth",
     "RemoteAuth", "Retransmit", "SendCertificate", "StartAction", "Unique", "for_addresses", "for_identities",
+    "for_second_identity",
 ]  # fmt: skip
 
 Address = IPv4Address | IPv6Address
@@ -223,6 +224,7 @@ class ChildPolicy:
 class Connection:
     """An IKE SA as configured, for one peer or for many.
 
+    `second_local` and `second_remote` are what a side proves itself by besides, an EAP login after key or certificate (RFC 4739).
     `local_addresses` and `remote_addresses` empty: any. `virtual` are addresses to ask of the peer, 0.0.0.0 or :: for any one.
     `pools` lend addresses to the peer, `domains` are told with them (RFC 8598). `aaa` names who says whether its EAP login is
     good, `accounting` the RADIUS realm that is told of its sessions, empty for nobody. `keep_ike` keeps the IKE SA when its first
@@ -264,6 +266,8 @@ class Connection:
     over_seconds: float | None = None
     jitter_seconds: float | None = None
     reauth_seconds: float = 0.0
+    second_local: LocalAuth | None = None
+    second_remote: RemoteAuth | None = None
     _local_spans: tuple[Span, ...] = field(init=False, eq=False, repr=False)
     _remote_spans: tuple[Span, ...] = field(init=False, eq=False, repr=False)
 
@@ -274,6 +278,11 @@ class Connection:
     @_remote_spans.default
     def _spans_of_theirs(self) -> tuple[Span, ...]:
         return tuple(map(_span, self.remote_addresses))
+
+    @property
+    def lets_in_by_eap(self) -> bool:
+        """Does a peer log in here by EAP, alone or after another proof?"""
+        return self.remote.kind is AuthKind.EAP or self.second_remote is not None
 
     @property
     def peer(self) -> Address | None:
@@ -350,3 +359,24 @@ def for_identities(
     if len(found) > 1:
         found.sort(key=lambda match: (-match[0], not match[1]))
     return tuple(connection for _, _, connection in found)
+
+
+def for_second_identity(
+    candidates: Sequence[Connection], admitted: Connection, idi: Identity
+) -> tuple[Connection, ...]:
+    """Those of `candidates` on which a peer that proved itself on `admitted` may go on as `idi`; the best match first.
+
+    Its first proof, and ours, must be worth as much there: the same keys, certificates, authorities and rules of revocation.
+    """
+    found, who = [], normal(idi)
+    for connection in candidates:
+        second = connection.second_remote
+        rank = 0 if second is None else second.identity.rank(idi, who)
+        if rank and _first_proofs(connection) == _first_proofs(admitted):
+            found.append((rank, connection))
+    found.sort(key=lambda match: -match[0])
+    return tuple(connection for _, connection in found)
+
+
+def _first_proofs(connection: Connection) -> tuple[object, ...]:
+    return connection.local, evolve(connection.remote, identity=ANY), connection.mobike

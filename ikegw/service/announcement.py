@@ -26,6 +26,8 @@ def connection_line(connection: Connection) -> str:
     """Describe one connection: who, from where, to what, and what it does by itself."""
     remote = connection.remote
     proof = _PROOFS[remote.kind]
+    if connection.second_remote is not None:
+        proof += f", then {_PROOFS[connection.second_remote.kind]},"
     where = ", ".join(map(_network, connection.remote_addresses)) or "any address"
     ours = display(connection.local.identity) if connection.local.identity else "our address"
     if connection.local.kind is not AuthKind.PSK and connection.local.identity is None:

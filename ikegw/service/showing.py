@@ -11,7 +11,7 @@ from ikegw import __version__
 from ikegw.control.protocol import Json
 from ikegw.crypto.transforms import ENCRYPTIONS, GROUPS, INTEGRITIES, PRFS
 from ikegw.ike.listing import Row
-from ikegw.policy.connections import Connection
+from ikegw.policy.connections import Connection, LocalAuth, RemoteAuth
 from ikegw.policy.identities import display
 from ikegw.ports import Usage
 from ikegw.service.announcement import connection_line
@@ -174,11 +174,15 @@ def _connection(connection: Connection, up: int) -> Json:
         "name": connection.name,
         "up": up,
         "local": "" if local is None else display(local),
-        "local_auth": connection.local.kind.value,
+        "local_auth": _proofs(connection.local, connection.second_local),
         "remote": str(connection.remote.identity),
-        "remote_auth": connection.remote.kind.value,
+        "remote_auth": _proofs(connection.remote, connection.second_remote),
         "remote_addresses": [str(each) for each in connection.remote_addresses],
         "pools": list(connection.pools),
         "children": [child.name for child in connection.children],
         "text": connection_line(connection),
     }
+
+
+def _proofs(first: LocalAuth | RemoteAuth, second: LocalAuth | RemoteAuth | None) -> str:
+    return first.kind.value if second is None else f"{first.kind.value}+{second.kind.value}"

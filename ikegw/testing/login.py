@@ -8,7 +8,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from ikegw.auth.certificates import X509
 from ikegw.auth.credentials import Credentials
-from ikegw.policy.connections import AuthKind, Connection, EapIdentity
+from ikegw.policy.connections import AuthKind, Connection, EapIdentity, LocalAuth, RemoteAuth
+from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.ports import Aaa, Supplicants
 from ikegw.testing.aaa import Account, FakeAaa
 from ikegw.testing.pair import CLIENT, GATEWAY, Pair, make_pair
@@ -29,6 +30,25 @@ EAP_CLIENT = evolve(
     CLIENT,
     local=evolve(CLIENT.local, kind=AuthKind.EAP),
     remote=evolve(CLIENT.remote, kind=AuthKind.PUBKEY),
+)
+
+LAPTOP = "laptop.test"
+"""Who carol's machine is by its certificate."""
+
+TWO_GATEWAY = evolve(
+    GATEWAY,
+    local=EAP_GATEWAY.local,
+    remote=RemoteAuth(AuthKind.PUBKEY, IdentityPattern.parse("*.test")),
+    second_remote=RemoteAuth(AuthKind.EAP, IdentityPattern.parse("*@test")),
+    aaa=AAA_NAME,
+)
+"""A gateway whose clients log in after their machines have proved themselves by certificate (RFC 4739)."""
+
+TWO_CLIENT = evolve(
+    CLIENT,
+    local=LocalAuth(AuthKind.PUBKEY, parse_identity(LAPTOP), ("laptop.pem",)),
+    remote=EAP_CLIENT.remote,
+    second_local=EAP_CLIENT.local,
 )
 
 
@@ -62,6 +82,23 @@ def client_credentials() -> Credentials:
     return Credentials(authorities={"ca.pem": (X509.of(authority()[0].certificate),)})
 
 
+@cache
+def laptop() -> Party:
+    """The client's certificate, of the same authority."""
+    return authority()[0].issue(LAPTOP, "ed25519", [LAPTOP])
+
+
+@cache
+def laptop_credentials() -> Credentials:
+    """A client with a certificate of its own."""
+    own = X509.of(laptop().certificate)
+    return evolve(
+        client_credentials(),
+        certificates={"laptop.pem": (own,)},
+        private_keys={own.key_hash: laptop().key},
+    )
+
+
 def accounts(clock: IReactorTime) -> FakeAaa:
     """One user, whom both its mail address and another name lead to."""
     carol = Account(PASSWORD)
@@ -82,4 +119,16 @@ def login_pair(
     """Both ends, with what a test wants different."""
     return make_pair(
         gateway, client, gateway_credentials(), client_credentials(), aaa=aaa, supplicants=supplicants
+    )
+
+
+def two_proofs_pair(
+    gateway: Connection = TWO_GATEWAY,
+    client: Connection = TWO_CLIENT,
+    aaa: Callable[[IReactorTime], Aaa] = accounts,
+    supplicants: Callable[[IReactorTime], Supplicants] = password,
+) -> Pair:
+    """The same, of two proofs."""
+    return make_pair(
+        gateway, client, gateway_credentials(), laptop_credentials(), aaa=aaa, supplicants=supplicants
     )

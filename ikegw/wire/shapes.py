@@ -2,8 +2,8 @@
 
 The words of the table are the RFC's; N(error) is any notify below 16384, N any other. Order is not looked at (§2.5:
 payloads may come in any), V, unknown payloads and N may stand anywhere and in any number, and errors in requests
-are like any other N there (§3.10.1). Not in the table, because nothing here speaks them: a second
-authentication (RFC 4739), the exchanges of RFC 5723, 9242 and 9370.
+are like any other N there (§3.10.1). N(ANOTHER_AUTH_FOLLOWS) makes its message another one (RFC 4739). Not in the table, because
+nothing here speaks them: the exchanges of RFC 5723, 9242 and 9370.
 """
 
 from collections.abc import Mapping
@@ -71,6 +71,22 @@ AUTH_REQUEST = Shape(
 AUTH_CHILDLESS_REQUEST = Shape(
     "IKE_AUTH request without a child", _AUTH, False, "IDi AUTH", "IDr CP", "CERT CERTREQ N(error)"
 )
+AUTH_FIRST_OF_TWO = Shape(
+    "IKE_AUTH request that another proof follows",
+    _AUTH,
+    False,
+    "IDi AUTH SA TSi TSr N(ANOTHER_AUTH_FOLLOWS)",
+    "IDr CP",
+    "CERT CERTREQ N(error)",
+)
+AUTH_CHILDLESS_FIRST_OF_TWO = Shape(
+    "IKE_AUTH request without a child that another proof follows",
+    _AUTH,
+    False,
+    "IDi AUTH N(ANOTHER_AUTH_FOLLOWS)",
+    "IDr CP",
+    "CERT CERTREQ N(error)",
+)
 AUTH_EAP_START = Shape(
     "IKE_AUTH request for EAP", _AUTH, False, "IDi SA TSi TSr", "IDr CP", "CERTREQ N(error)"
 )
@@ -79,12 +95,28 @@ AUTH_EAP_CHILDLESS_START = Shape(
 )
 AUTH_EAP_ROUND = Shape("IKE_AUTH EAP response", _AUTH, False, "EAP(response)", "", "N(error)")
 AUTH_FINAL = Shape("IKE_AUTH final request", _AUTH, False, "AUTH", "", "N(error)")
+AUTH_FINAL_OF_MORE = Shape(
+    "IKE_AUTH final request that another proof follows",
+    _AUTH,
+    False,
+    "AUTH N(ANOTHER_AUTH_FOLLOWS)",
+    "",
+    "N(error)",
+)
 
 AUTH_COMPLETE = Shape("IKE_AUTH response", _AUTH, True, "IDr AUTH SA TSi TSr", "CP", "CERT")
 AUTH_CHILD_REFUSED = Shape(
     "IKE_AUTH response without a child", _AUTH, True, "IDr AUTH N(error)", "CP", "CERT N(error)"
 )
 AUTH_CHILDLESS_RESPONSE = Shape("IKE_AUTH response to that", _AUTH, True, "IDr AUTH", "CP", "CERT")
+AUTH_RESPONSE_OF_MORE = Shape(
+    "IKE_AUTH response that another proof follows",
+    _AUTH,
+    True,
+    "IDr AUTH N(ANOTHER_AUTH_FOLLOWS)",
+    "CP",
+    "CERT",
+)
 AUTH_EAP_FIRST = Shape("IKE_AUTH first EAP request", _AUTH, True, "IDr EAP(request)", "AUTH", "CERT")
 AUTH_EAP_REQUEST = Shape("IKE_AUTH EAP request", _AUTH, True, "EAP(request)")
 AUTH_EAP_END = Shape("IKE_AUTH EAP end", _AUTH, True, "EAP(end)", "", "N(error)")
@@ -144,6 +176,7 @@ _EAP_PARTS: dict[int, str] = {
 }
 _TELLING: dict[tuple[int, int], str] = {
     (_INIT, NotifyType.COOKIE): "N(COOKIE)",
+    (_AUTH, NotifyType.ANOTHER_AUTH_FOLLOWS): "N(ANOTHER_AUTH_FOLLOWS)",
     (_CHILD, NotifyType.REKEY_SA): "N(REKEY_SA)",
 }
 """Notifies that make a message another kind of message, in the exchange where they do."""

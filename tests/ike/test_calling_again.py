@@ -5,7 +5,7 @@ from attrs import evolve
 
 from ikegw.events import IkeDown, IkeUp
 from ikegw.ike.calling import LONGEST_PAUSE
-from ikegw.policy.connections import DpdAction, Retransmit, StartAction
+from ikegw.policy.connections import Connection, DpdAction, Retransmit, StartAction
 from ikegw.testing.pair import CLIENT, POOL, Pair, make_pair, shared_key
 from ikegw.testing.world import Host
 
@@ -141,3 +141,42 @@ def test_Q_25_a_peer_that_died_is_called_until_it_is_back():
     pair.world.run(LONGEST_PAUSE + 1, 0.1)
     assert len(pair.client.heard(IkeUp)) == 2
     assert len(pair.client.plane.installed) == 1
+
+
+def on_start(name: str = "home") -> Connection:
+    return evolve(CLIENT, name=name, children=(evolve(CLIENT.children[0], start=StartAction.START),))
+
+
+def test_a_reload_begins_what_is_new_and_is_to_start():
+    pair = make_pair()
+    pair.client.gateway.reload((CLIENT,))
+    pair.world.run()
+    assert not begun(pair.client)
+    pair.client.gateway.reload((CLIENT, on_start("another")))
+    pair.world.run()
+    assert [up.sa.connection for up in pair.client.heard(IkeUp)] == ["another"]
+    pair.client.gateway.reload((CLIENT, on_start("another"), evolve(CLIENT, name="third")))
+    pair.world.run()
+    assert begun(pair.client) == 1
+
+
+def test_a_reload_begins_again_what_it_changed_and_ends_the_old_one():
+    pair = make_pair(client=on_start())
+    pair.world.run()
+    pair.client.gateway.reload((evolve(on_start(), dpd_seconds=7.0),))
+    pair.world.run(20.0, 0.05)
+    assert [up.sa.number for up in pair.client.heard(IkeUp)] == [1, 2]
+    (sa,) = pair.client.gateway._by_spi.values()
+    assert (sa.number, sa.connection.dpd_seconds, sa.state) == (2, 7.0, "SM_MATURE")
+    assert len(pair.gateway.gateway.listing()) == 1
+
+
+def test_a_reload_that_changes_what_is_being_called_calls_it_as_it_is_now():
+    pair = make_pair(client=evolve(on_start(), tries=0, retransmit=QUICK))
+    pair.world.wire.leave(pair.gateway.address)
+    pair.world.run(100.0, 0.5)
+    pair.client.gateway.reload((evolve(on_start(), tries=2, retransmit=QUICK),))
+    before = begun(pair.client)
+    pair.world.run(600.0, 0.5)
+    assert begun(pair.client) <= before + 2
+    assert pair.client.is_empty

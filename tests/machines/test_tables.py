@@ -50,64 +50,79 @@ INITIATOR = {
     **dict.fromkeys(
         (
             "cookie", "other_group", "other_group_unacceptable", "too_many_rounds", "refused", "grace_over",
-            "illegal", "negotiated",
+            "illegal", "negotiated", "negotiated_for_two", "one_proof_only",
         ),
         ("SMI_AUTH", "unprotected answers are heard before there are keys, and not later"),
     ),
     **dict.fromkeys(
         ("child_made", "child_refused", "child_unusable"), ("SMI_AUTH_WAIT SMI_INSTALLCSA_DL SMI_INSTALLCSA", ANSWER)
     ),
-    "material_missing": ("SMI_AUTH_WAIT SMI_INSTALLCSA_DL SMI_AUTH_PEER", STEP),
-    "material_refused": ("SMI_INSTALLCSA_DL SMI_AUTH_PEER", STEP),
-    "eap_requested": ("SMI_AUTH_WAIT SMI_EAP", ANSWER),
-    "peer_authentic": ("SMI_AUTH_PEER", STEP),
+    "round_answered": ("SMI_ROUND_WAIT", ANSWER),
+    "material_missing": ("SMI_AUTH_WAIT SMI_INSTALLCSA_DL SMI_AUTH_PEER SMI_ROUND_PEER", STEP),
+    "material_refused": ("SMI_INSTALLCSA_DL SMI_AUTH_PEER SMI_ROUND_PEER", STEP),
+    "eap_requested": ("SMI_AUTH_WAIT SMI_ANOTHER_AUTH SMI_EAP", ANSWER),
+    "peer_authentic": ("SMI_AUTH_PEER SMI_ROUND_PEER", STEP),
     "supplicant_awaited": ("SMI_EAP", STEP),
     "supplicant_ready": ("SMI_EAP_WAIT", "the supplicant is asked only for this"),
     "supplicant_failed": ("SMI_EAP SMI_EAP_WAIT", "the supplicant is asked only for this"),
     "eap_succeeded": ("SMI_EAP", "before there was a request, no method is complete"),
-    **dict.fromkeys(("eap_success_early", "eap_failed"), ("SMI_AUTH_WAIT SMI_EAP", ANSWER)),
-    "peer_refused": ("SMI_AUTH_WAIT SMI_EAP SMI_INSTALLCSA", ANSWER),
+    **dict.fromkeys(("eap_success_early", "eap_failed"), ("SMI_AUTH_WAIT SMI_ANOTHER_AUTH SMI_EAP", ANSWER)),
+    "peer_refused": ("SMI_AUTH_WAIT SMI_ROUND_WAIT SMI_ANOTHER_AUTH SMI_EAP SMI_INSTALLCSA", ANSWER),
     "not_authentic": (
-        "SMI_AUTH_WAIT SMI_INSTALLCSA_DL SMI_AUTH_PEER SMI_EAP SMI_INSTALLCSA", "while our supplicant works, nothing is checked"
+        "SMI_AUTH_WAIT SMI_INSTALLCSA_DL SMI_AUTH_PEER SMI_ROUND_WAIT SMI_ROUND_PEER SMI_ANOTHER_AUTH SMI_EAP SMI_INSTALLCSA",
+        "while our supplicant works, nothing is checked",
     ),
-    "timeout": ("SMI_AUTH SMI_AUTH_WAIT SMI_EAP SMI_INSTALLCSA", "only a request that is out is given up"),
+    "timeout": (
+        "SMI_AUTH SMI_AUTH_WAIT SMI_ROUND_WAIT SMI_ANOTHER_AUTH SMI_EAP SMI_INSTALLCSA", "only a request that is out is given up"
+    ),
     "terminate": (
-        "SMI_INIT SMI_AUTH SMI_AUTH_WAIT SMI_INSTALLCSA_DL SMI_AUTH_PEER SMI_EAP SMI_EAP_WAIT SMI_INSTALLCSA",
+        "SMI_INIT SMI_AUTH SMI_AUTH_WAIT SMI_INSTALLCSA_DL SMI_AUTH_PEER SMI_ROUND_WAIT SMI_ROUND_PEER SMI_ANOTHER_AUTH SMI_EAP "
+        "SMI_EAP_WAIT SMI_INSTALLCSA",
         "COOKIE and INVALIDKE pass at once; then the mature machine hears it",
     ),
 }  # fmt: skip
 INITIATOR_STATES = (
     "SMI_INIT SMI_AUTH IKE_SMI_COOKIE IKE_SMI_INVALIDKE SMI_AUTH_WAIT SMI_AUTH_PEER SMI_EAP SMI_EAP_WAIT SMI_INSTALLCSA "
-    "SMI_INSTALLCSA_DL SM_MATURE SM_TERMINATE SM_DEAD"
+    "SMI_INSTALLCSA_DL SMI_ROUND_WAIT SMI_ROUND_PEER SMI_ANOTHER_AUTH SM_MATURE SM_TERMINATE SM_DEAD"
 )
 
 _LOGIN = "SMR_AUTH_RESPONSE_ID SMR_AUTH_RESPONSE SMR_EAP_INITIATOR_REQUEST SMR_EAP_AAA_REQUEST SMR_EAP_DONE SMR_EAP_FAILED"
-_WITH_KEYS = f"SMR_AUTH {_LOGIN} SMR_AUTH_FINALIZE SMR_AUTH_DL_PEER SMR_CFG_WAIT"
+_ROUND = "SMR_ROUND_FINALIZE SMR_ROUND_DL_PEER SMR_ANOTHER_AUTH"
+_WITH_KEYS = f"SMR_AUTH {_LOGIN} SMR_AUTH_FINALIZE SMR_AUTH_DL_PEER SMR_CFG_WAIT {_ROUND}"
 AAA = "the AAA server is asked only in these"
 RESPONDER = {
     **dict.fromkeys(("agreed", "wrong_group", "no_proposal"), ("SMR_INIT", STEP)),
     **dict.fromkeys(
-        ("admissible", "unconfigured", "method_not_allowed", "eap_named", "eap_unnamed"), ("SMR_AUTH", STEP)
+        ("admissible", "first_of_two", "method_not_allowed"), ("SMR_AUTH", STEP)
     ),
+    **dict.fromkeys(("unconfigured", "eap_named", "eap_unnamed"), ("SMR_AUTH SMR_ANOTHER_AUTH", STEP)),
+    "round_complete": ("SMR_ROUND_FINALIZE", STEP),
     "proved": ("SMR_AUTH_RESPONSE", STEP),
-    "no_own_material": ("SMR_AUTH_RESPONSE SMR_AUTH_FINALIZE", STEP),
+    "no_own_material": ("SMR_AUTH_RESPONSE SMR_AUTH_FINALIZE SMR_ROUND_FINALIZE", STEP),
     "eap_response": ("SMR_EAP_INITIATOR_REQUEST", DRIVER),
     "final_auth": ("SMR_EAP_DONE", DRIVER),
-    "out_of_turn": ("SMR_EAP_INITIATOR_REQUEST SMR_EAP_DONE SMR_EAP_FAILED", "elsewhere a request is being served already"),
+    "out_of_turn": (
+        "SMR_EAP_INITIATOR_REQUEST SMR_EAP_DONE SMR_EAP_FAILED SMR_ANOTHER_AUTH", "elsewhere a request is being served already"
+    ),
     **dict.fromkeys(
         ("aaa_challenge", "aaa_reject", "aaa_unusable", "aaa_timeout"),
         ("SMR_AUTH_RESPONSE_ID SMR_EAP_AAA_REQUEST", AAA),
     ),
     "aaa_accept": ("SMR_EAP_AAA_REQUEST", DRIVER),
     **dict.fromkeys(
-        ("not_authentic", "material_missing", "configuration_awaited", "child_refused", "complete", "complete_without_child"),
+        ("not_authentic", "material_missing"), ("SMR_AUTH_FINALIZE SMR_ROUND_FINALIZE", STEP)
+    ),
+    **dict.fromkeys(
+        ("configuration_awaited", "child_refused", "complete", "complete_without_child"),
         ("SMR_AUTH_FINALIZE", STEP),
     ),
-    **dict.fromkeys(("material_obtained", "material_dispensable", "material_refused"), ("SMR_AUTH_DL_PEER", STEP)),
+    **dict.fromkeys(
+        ("material_obtained", "material_dispensable", "material_refused"), ("SMR_AUTH_DL_PEER SMR_ROUND_DL_PEER", STEP)
+    ),
     **dict.fromkeys(("configured", "configuration_failed"), ("SMR_CFG_WAIT", STEP)),
     "peer_rejected_us": (_WITH_KEYS, "protected: there must be keys"),
     "malformed": (f"SMR_INIT {_WITH_KEYS}", ENDED),
-    "timeout": ("SMR_AUTH SMR_EAP_INITIATOR_REQUEST SMR_EAP_DONE SMR_EAP_FAILED", "the timer runs only there"),
+    "timeout": ("SMR_AUTH SMR_ANOTHER_AUTH SMR_EAP_INITIATOR_REQUEST SMR_EAP_DONE SMR_EAP_FAILED", "the timer runs only there"),
     "terminate": (_WITH_KEYS, "SMR_INIT passes at once"),
 }  # fmt: skip
 RESPONDER_STATES = f"SMR_INIT {_WITH_KEYS} SM_MATURE SM_TERMINATE SM_DEAD"

@@ -32,7 +32,7 @@ EACH = pytest.mark.parametrize("example", [pytest.param(example, id=example.name
 TYPES = {
     "SA": 33, "KE": 34, "IDi": 35, "IDr": 36, "CERT": 37, "CERTREQ": 38, "AUTH": 39, "Nonce": 40, "D": 42, "TSi": 44,
     "TSr": 45, "CP": 47, "EAP(request)": 48, "EAP(response)": 48, "EAP(end)": 48,
-    "N(COOKIE)": 41, "N(REKEY_SA)": 41, "N(error)": 41,
+    "N(COOKIE)": 41, "N(REKEY_SA)": 41, "N(ANOTHER_AUTH_FOLLOWS)": 41, "N(error)": 41,
 }  # fmt: skip
 
 
@@ -53,6 +53,7 @@ def is_part(part: Part, word: str) -> bool:
         "N(error)": number < 16384,
         "N(COOKIE)": number == 16390,
         "N(REKEY_SA)": number == 16393,
+        "N(ANOTHER_AUTH_FOLLOWS)": number == 16405,
     }.get(word, True)
 
 
@@ -194,4 +195,4 @@ def test_the_four_exchanges_have_shapes_in_both_directions() -> None:
         ExchangeType.INFORMATIONAL,
     )
     assert kinds == {(exchange, direction) for exchange in exchanges for direction in (False, True)}
-    assert len({shape.name for shape in SHAPES}) == len(SHAPES) == 28
+    assert len({shape.name for shape in SHAPES}) == len(SHAPES) == 32

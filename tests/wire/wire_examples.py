@@ -242,6 +242,13 @@ EXAMPLES: tuple[Example, ...] = (
     _response("AUTH without a child (RFC 6023)", "AUTH_CHILDLESS_RESPONSE", IKE_AUTH,
               identity(IDR, 2, b"gw.example"), auth(2, 32)),
     # Windows: SK {IDi, CERTREQ, N(MOBIKE_SUP), CP(ADDR DNS NBNS SRV ADDR6 DNS6 SRV6), SA, TSi, TSr} -->
+    _request("strongSwan AUTH of two", "AUTH_FIRST_OF_TWO", IKE_AUTH,
+             identity(IDI, 2, b"laptop.example"), (CERT, b"\4" + noise(700, "certificate")), auth(1, 256), sa(ESP_GCM),
+             *EVERYTHING, notify(16404), notify(16405)),
+    _request("AUTH of two without a child", "AUTH_CHILDLESS_FIRST_OF_TWO", IKE_AUTH,
+             identity(IDI, 2, b"laptop.example"), auth(2, 32), notify(16404), notify(16405)),
+    _response("AUTH of two", "AUTH_RESPONSE_OF_MORE", IKE_AUTH, identity(IDR, 2, b"gw.example"), auth(2, 32), notify(16405)),
+    _request("AUTH after EAP, and more", "AUTH_FINAL_OF_MORE", IKE_AUTH, auth(2, 32), notify(16405)),
     _request("Windows AUTH for EAP", "AUTH_EAP_START", IKE_AUTH,
              identity(IDI, 1, bytes((192, 168, 1, 20))), (CERTREQ, b"\4" + noise(50 * 20, "authorities")), MOBIKE,
              ASK_WINDOWS, sa(ESP_CBC), *EVERYTHING),

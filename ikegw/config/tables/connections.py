@@ -5,6 +5,7 @@ from typing import Final
 from ikegw.config import kinds
 from ikegw.config.kinds import integer, listed, number, one_of
 from ikegw.config.shape import Key, Table
+from ikegw.config.tables.rounds import SECOND_LOCAL, SECOND_REMOTE
 from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.carriage import Mode, Offload
 from ikegw.policy.connections import (
@@ -373,6 +374,6 @@ CONNECTION: Final = Table(
             "When the peers prove themselves anew; 0 for never.",
         ),
     ),
-    (LOCAL, REMOTE, CHILD),
+    (LOCAL, SECOND_LOCAL, REMOTE, SECOND_REMOTE, CHILD),
     named=True,
 )
