@@ -5,7 +5,7 @@ from struct import Struct
 
 from ikegw.auth.authenticator import Authenticator, PeerHints, Proof
 from ikegw.crypto.transforms import Prf
-from ikegw.policy.connections import Connection, SendCertificate
+from ikegw.policy.connections import AuthKind, Connection, SendCertificate
 from ikegw.wire.certificate import Certificate, CertificateRequest
 from ikegw.wire.identification import Identity
 from ikegw.wire.message import Message, Payload
