@@ -11,7 +11,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 VALUES = {"paths", "session", "events"}
 PURE = {"wire", "crypto", "policy", "machines", "gate", "config", "pki"}
 SPINE = {"ports", "ike", "auth"}
-DOORS = {"net", "addresses", "dataplane", "control", "radius", "eap", "dhcp", "download", "metrics"}
+DOORS = {"net", "addresses", "dataplane", "control", "radius", "eap", "dhcp", "download", "metrics", "web"}
 
 OURS = (
     dict.fromkeys(VALUES, VALUES | {"wire"})

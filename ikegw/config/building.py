@@ -24,8 +24,8 @@ from ikegw.config.settings import (
     Logging,
     Network,
     SharedKey,
-    Web,
 )
+from ikegw.config.web_rules import build_web
 from ikegw.policy.carriage import Carriage
 from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, OcspUse, RemoteAuth, Retransmit
 
@@ -50,7 +50,7 @@ def build(root: Section, path: Path, directories: Directories) -> Config:
         ),
         Logging(log["level"], log["states"]),
         Control(root.tables["control"]["socket"], root.tables["control"]["group"]),
-        Web(root.tables["web"]["listen"]),
+        build_web(root.tables["web"]),
         tuple(
             _connection(section, limits["half_open_timeout"])
             for section in root.named["connections"].values()

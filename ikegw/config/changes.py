@@ -61,12 +61,13 @@ def changes(old: Config, new: Config) -> Changes:
                 "lending",
                 "downloads",
                 "authorities",
+                "web",
             )
             if getattr(old, name) != getattr(new, name)
         ),
         tuple(
             name
-            for name in ("listen", "data_plane", "control", "web", "store")
+            for name in ("listen", "data_plane", "control", "store")
             if getattr(old, name) != getattr(new, name)
         ),
     )

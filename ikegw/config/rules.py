@@ -16,6 +16,7 @@ from ikegw.config.radius_rules import check_radius, check_realms_of
 from ikegw.config.reading import Section
 from ikegw.config.rounds_rules import check_rounds, lets_in_by_eap
 from ikegw.config.settings import Directories
+from ikegw.config.web_rules import check_web
 from ikegw.policy.connections import AuthKind, StartAction
 from ikegw.policy.selectors import Dynamic
 
@@ -37,6 +38,7 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     around = Surroundings(root, directories, incomplete)
     yield from _listen(root.tables["listen"])
     yield from _limits(root.tables["limits"])
+    yield from check_web(root.tables["web"])
     pools = root.named["pools"]
     yield from check_pools(pools, root.tables["secrets"].tables["store"], incomplete)
     yield from check_store(root.tables["store"])

@@ -87,9 +87,11 @@ class Control:
 
 @frozen
 class Web:
-    """The read-only HTTP server; None: there is none."""
+    """The read-only HTTP server; None: there is none. `hosts` are names that the status page may be asked for by."""
 
     listen: Endpoint | None = None
+    status_page: bool = False
+    hosts: tuple[str, ...] = ()
 
 
 @frozen

@@ -116,6 +116,10 @@ class Stories:
         found = [story for story in self._all() if story.is_about(peer)]
         return sorted(found, key=lambda story: story.began, reverse=True)[:most]
 
+    def numbered(self, number: int) -> Story | None:
+        """The story of the IKE SA with this number."""
+        return next((shelf[number] for shelf in self._shelves() if number in shelf), None)
+
     def knocking(self, address: Address) -> Knocking | None:
         """What came from an address and was dropped."""
         return self._knocking.get(address)
@@ -134,9 +138,11 @@ class Stories:
 
     # ------------------------------------------------------------ keeping
 
+    def _shelves(self) -> "tuple[OrderedDict[int, Story], ...]":
+        return self._under_way, self._failed, self._worked
+
     def _all(self) -> Iterator[Story]:
-        for shelf in (self._under_way, self._failed, self._worked):
-            yield from shelf.values()
+        return (story for shelf in self._shelves() for story in shelf.values())
 
     def _of(self, event: Event) -> tuple[int, Story | None]:
         name = event.session.sa if hasattr(event, "session") else getattr(event, "sa", None)

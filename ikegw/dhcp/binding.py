@@ -14,6 +14,7 @@ from ikegw.dhcp.dialect import Dialect
 from ikegw.dhcp.explaining import Course, Said, ip_of, quoted
 from ikegw.dhcp.relay import Relay
 from ikegw.machines.lease import Lease, LeaseMachine
+from ikegw.machines.tracing import state_of
 from ikegw.paths import Address, Endpoint
 from ikegw.ports import NoAddress
 
@@ -114,6 +115,11 @@ class Binding:
             self._timer.cancel()
             self._timer = None
             self._machine.timeout1()
+
+    @property
+    def state(self) -> str:
+        """The state of its machine, in the paper's names."""
+        return state_of(self._machine)
 
     @property
     def address(self) -> Address | None:

@@ -1,7 +1,7 @@
 """All bindings of one `[dhcp.NAME]`: whose they are, who shares them, and what clients had before."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Final
 
@@ -44,6 +44,10 @@ class Bindings:
     def count(self) -> int:
         """How many leases there are, or are being obtained or given back."""
         return len(self._held) + len(self._deaf)
+
+    def states(self) -> Iterator[str]:
+        """The state of each lease's machine."""
+        return (binding.state for table in (self._held, self._deaf) for binding in table.values())
 
     @property
     def locals(self) -> set[Endpoint]:

@@ -5,7 +5,7 @@ client is the same at every login, it gets its address again meanwhile. Sessions
 re-authenticates, or comes back before its old session ended, keeps its address.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Interface, IPv6Interface
 from itertools import chain
 from typing import Any
@@ -64,6 +64,10 @@ class DhcpProvider:
     def bound(self) -> int:
         """How many leases there are, or are being obtained or given back."""
         return self._bindings.count
+
+    def states(self) -> Iterator[str]:
+        """The state of each lease's machine."""
+        return self._bindings.states()
 
     @property
     def locals(self) -> set[Endpoint]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList, fail
@@ -369,13 +370,16 @@ class Gateway:
         if others:
             self._by_peer[key] = others
 
-    def listing(self) -> list[Row]:
-        """The table of SAs, oldest first."""
-        return [row_of(sa) for sa in self._by_spi.values()]
+    def listing(self, most: int | None = None) -> list[Row]:
+        """The table of SAs, oldest first; of `most` of them at most."""
+        return [row_of(sa) for sa in islice(self._by_spi.values(), most)]
 
-    def states(self) -> Counter[str]:
-        """How many IKE SAs are in each state."""
-        return Counter(sa.state for sa in self._by_spi.values())
+    def states(self) -> Counter[tuple[str, str]]:
+        """How many SAs are in each state, by (machine, state): IKE SAs by their stages, CHILD SAs as `child`."""
+        sas = self._by_spi.values()
+        return Counter((sa.stage, sa.state) for sa in sas) + Counter(
+            ("child", child.state) for sa in sas for child in sa.children.values()
+        )
 
     @property
     def half_open_total(self) -> int:

@@ -12,9 +12,13 @@ from ikegw.session import SaName
 
 @frozen
 class Row:
-    """One IKE SA as the table of SAs shows it; `children` are (name, state, inbound SPI, suite, local, remote)."""
+    """One IKE SA as the table of SAs shows it; `children` are (name, state, inbound SPI, suite, local, remote).
+
+    `stage` says which machine `state` is of: `initiator`, `responder` or `mature`.
+    """
 
     name: SaName
+    stage: str
     state: str
     initiator: bool
     path: Path
@@ -30,6 +34,7 @@ def row_of(sa: IkeSa) -> Row:
     """What the table says of one IKE SA."""
     return Row(
         sa.name,
+        sa.stage,
         sa.state,
         sa.initiator,
         sa.path,

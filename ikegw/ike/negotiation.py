@@ -1,6 +1,7 @@
 """What the two sides make of a CHILD SA's proposals and selectors: choices out of values, nothing done yet."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from attrs import frozen
@@ -100,6 +101,7 @@ def _anything(selector: Dynamic, like: Address) -> TrafficSelector:
     return TrafficSelector(like, last, selector.protocol, selector.start_port, selector.end_port)
 
 
+@lru_cache(maxsize=16384)  # the table of SAs is asked for again and again
 def show(selector: TrafficSelector) -> str:
     """A selector as an operator reads it."""
     networks = networks_of(selector)

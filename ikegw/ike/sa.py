@@ -80,6 +80,9 @@ class IkeSa(Conversation):
     initiator_of_session: bool = field(init=False)
     """Did we begin the first of the line, before any rekeying? Then addresses were lent to us, not by us."""
 
+    stage: str = field(default="", init=False)
+    """Whose machine it is in: `initiator`, `responder` or `mature`."""
+
     takes_no_more_children: bool = field(default=False, init=False)
     """Did the peer say NO_ADDITIONAL_SAS (row C-08)? Then we ask for none in this IKE SA again."""
 
@@ -144,7 +147,7 @@ class IkeSa(Conversation):
 
     def enter(self, phase: Phase, kind: str) -> None:
         """Go on in another phase; its machine's transitions are told from now on."""
-        self.phase = phase
+        self.phase, self.stage = phase, kind
         publish = self.surroundings.publish
 
         def told(before: str, cause: str, after: str) -> None:

@@ -1,5 +1,6 @@
 """What stands at the moment when Prometheus asks, taken from its holders then."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -26,12 +27,12 @@ class RadiusServerState:
 
 @frozen
 class Standing:
-    """Who holds what: `states` counts IKE SAs by state; `pools` are (name, family, size, lent).
+    """Who holds what: `states` counts SAs by (machine, state), `child` being a machine; `pools` are (name, family, size, lent).
 
     `dhcp_leases` are by provider, `dhcp_messages` by (our address, what became of them).
     """
 
-    states: Callable[[], Mapping[str, int]]
+    states: Callable[[], Mapping[tuple[str, str], int]]
     half_open: Callable[[], int]
     cookies: Callable[[], int]
     datagrams: Callable[[], Mapping[str, int]]
@@ -61,10 +62,7 @@ class Gauges(Collector):
         """Everything, now."""
         standing = self.standing
         yield _family(GaugeMetricFamily, "ikegw_build_info", "What runs", ["version"], {(self.version,): 1})
-        states = {(state,): count for state, count in standing.states().items()}
-        yield _family(
-            GaugeMetricFamily, "ikegw_ike_sas", "IKE SAs by the state of their machine", ["state"], states
-        )
+        yield from _states(standing.states())
         yield GaugeMetricFamily(
             "ikegw_half_open", "IKE SAs whose peer has not proved itself", standing.half_open()
         )
@@ -97,6 +95,16 @@ class Gauges(Collector):
             "How late the reactor was, worst since last asked",
             self.delay.worst(),
         )
+
+
+def _states(states: Mapping[tuple[str, str], int]) -> Iterable[Metric]:
+    ike: Counter[tuple[str]] = Counter()
+    for (machine, state), count in states.items():
+        ike[(state,)] += 0 if machine == "child" else count
+    children = {(state,): count for (machine, state), count in states.items() if machine == "child"}
+    for name, what, counts in (("ikegw_ike_sas", "IKE", ike), ("ikegw_children", "CHILD", children)):
+        text = f"{what} SAs by the state of their machine"
+        yield _family(GaugeMetricFamily, name, text, ["state"], {of: n for of, n in counts.items() if n})
 
 
 def _radius(servers: list[RadiusServerState]) -> Iterable[Metric]:

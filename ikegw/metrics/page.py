@@ -3,12 +3,10 @@
 Not the client library's own resource: that asks in a thread, and what is asked belongs to the reactor's.
 """
 
-from collections.abc import Iterable
-
 from attrs import define
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
-from twisted.web.resource import IResource, Resource
+from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 
@@ -26,11 +24,3 @@ class MetricsPage(Resource):
         """See `Resource`."""
         request.setHeader("Content-Type", CONTENT_TYPE_LATEST)  # type: ignore[no-untyped-call]
         return generate_latest(self.registry)
-
-
-def root(children: Iterable[tuple[bytes, IResource]]) -> Resource:
-    """A root with these children and nothing else."""
-    resource = Resource()  # type: ignore[no-untyped-call]
-    for name, child in children:
-        resource.putChild(name, child)
-    return resource

@@ -181,6 +181,7 @@ class GatewayService(Service):
         for line in lines:
             self._log.info("{line}", line=line)
         self._warn(prepared)
+        self._web.configure(prepared.config.web)
         self.assembled.gateway.addresses_changed()  # whoever changes addresses or routes may say so by a SIGHUP
         return lines
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from ipaddress import summarize_address_range
@@ -128,6 +129,10 @@ class Lenders:
     def dhcp_leases(self) -> dict[str, int]:
         """How many leases of DHCP servers stand, by provider."""
         return {each.settings.name: each.bound for each in self.dhcp.all}
+
+    def lease_states(self) -> Counter[tuple[str, str]]:
+        """How many leases of DHCP servers are in each state of their machine, as ("lease", state)."""
+        return Counter(("lease", state) for each in self.dhcp.all for state in each.states())
 
     def dhcp_messages(self) -> dict[tuple[str, str], int]:
         """What became of messages to and from DHCP servers, by our address."""

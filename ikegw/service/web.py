@@ -1,4 +1,4 @@
-"""The read-only HTTP server: what Prometheus asks for."""
+"""The read-only HTTP server: what Prometheus asks for, and what a browser may see."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,13 +8,16 @@ from prometheus_client import CollectorRegistry
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
-from twisted.web.server import Site
+from twisted.web.resource import IResource
 
 from ikegw import __version__
 from ikegw.config.settings import Web
 from ikegw.metrics.gauges import Gauges, RadiusServerState, ReactorDelay, Standing
-from ikegw.metrics.page import MetricsPage, root
+from ikegw.metrics.page import MetricsPage
 from ikegw.service.assembly import Assembled
+from ikegw.service.overview import Overview
+from ikegw.web.guard import FewConnections, Folder, site
+from ikegw.web.page import StatusPage
 
 
 @define(eq=False)
@@ -27,11 +30,15 @@ class WebServer:
     registry: CollectorRegistry
     log: Logger
     _delay: ReactorDelay = field(init=False)
+    _status: StatusPage = field(init=False)
+    _site: FewConnections | None = field(default=None, init=False)
     _port: Any = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._delay = ReactorDelay(self.reactor)
         Gauges(self.registry, self._standing(), self._delay, __version__)
+        overview = Overview(self.assembled, self.reactor)
+        self._status = StatusPage(self.reactor, overview.look, overview.story, lambda: self.settings.hosts)
 
     def _standing(self) -> Standing:
         assembled = self.assembled
@@ -60,18 +67,38 @@ class WebServer:
         listen = self.settings.listen
         if listen is None:
             return
-        site = Site(root([(b"metrics", MetricsPage(self.registry))]))  # type: ignore[no-untyped-call]
-        site.noisy = False
+        self._site = site(self._root())
         try:
-            self._port = self.reactor.listenTCP(listen.port, site, interface=str(listen.address))
+            self._port = self.reactor.listenTCP(listen.port, self._site, interface=str(listen.address))
         except CannotListenError as error:
             self.log.warn("no page at {listen}: {why}", listen=str(listen), why=str(error.socketError))
             return
         self._delay.start()
         self.log.info("metrics are at http://{listen}/metrics", listen=str(listen))
+        if self.settings.status_page:
+            self.log.info("the status page is at http://{listen}/", listen=str(listen))
+
+    def _root(self) -> IResource:
+        metrics = MetricsPage(self.registry)
+        root = self._status.guarded() if self.settings.status_page else Folder()  # type: ignore[no-untyped-call]
+        root.putChild(b"metrics", metrics)  # which names nobody, and is asked for by whatever name
+        return root
+
+    def configure(self, settings: Web) -> None:
+        """Serve as these settings have it, from now on."""
+        if settings == self.settings:
+            return
+
+        def stopped(_: object) -> None:
+            self.settings = settings
+            self.start()
+
+        self.stop().addCallback(stopped)
 
     def stop(self) -> Deferred[Any]:
-        """Close the port."""
+        """Close the port, and hang up on everybody."""
         self._delay.stop()
+        if self._site is not None:
+            self._site.hang_up()
         port, self._port = self._port, None
         return succeed(None) if port is None else maybeDeferred(port.stopListening)

@@ -11,7 +11,7 @@ from twisted.web.test.requesthelper import DummyRequest
 from ikegw.events import Dropped, IkeBegun, Refused, ServerAnswered, ServerSilent
 from ikegw.metrics.gauges import Gauges, RadiusServerState, ReactorDelay, Standing
 from ikegw.metrics.measures import MOST_UNDER_WAY, Measures
-from ikegw.metrics.page import MetricsPage, root
+from ikegw.metrics.page import MetricsPage
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.identities import parse_identity
 from ikegw.session import SaName
@@ -102,8 +102,7 @@ def test_servers_with_their_latency_and_silence(registry: CollectorRegistry) -> 
 
 def page_of(registry: CollectorRegistry) -> str:
     request = DummyRequest([b"metrics"])
-    resource = root([(b"metrics", MetricsPage(registry))]).getChildWithDefault(b"metrics", request)
-    text: str = resource.render_GET(request).decode()
+    text = MetricsPage(registry).render_GET(request).decode()
     assert request.responseHeaders.getRawHeaders("content-type")[0].startswith("text/plain")
     return text
 

@@ -1,0 +1,1 @@
+"""What a browser reads: the status page, live and read-only."""

@@ -1,0 +1,151 @@
+"""Who may read the status page: a browser that was led here by this gateway's own address or name, and not by another page.
+
+Somebody's web page can have its own name mean our address (DNS rebinding), and would then read ours as its own: the Host header
+still says that name, and is refused. Nothing is kept of what a request carries, and nothing that it asks for changes anything.
+"""
+
+import re
+from collections.abc import Callable, Container
+from io import BytesIO
+from ipaddress import ip_address
+from typing import Any, Final
+
+from attrs import define
+from twisted.protocols.policies import WrappingFactory
+from twisted.web.http import Request as HttpRequest
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request, Site
+
+MOST_CONNECTIONS: Final = 64
+
+_HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:\d{1,5})?")
+
+_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def is_own(host: str, names: Container[str]) -> bool:
+    """Is a Host header an address, `localhost`, or one of `names`, with any port? No other page can have that for its own."""
+    matched = _HOST.fullmatch(host)
+    if matched is None:
+        return False
+    name = matched[1].removeprefix("[").removesuffix("]").rstrip(".").lower()
+    try:
+        ip_address(name)
+    except ValueError:
+        return name == "localhost" or name in names
+    return True
+
+
+@define(eq=False, slots=False)
+class Guarded(Resource):
+    """Gives what is `within` to whom `names` lets in, with headers that let a browser load nothing from elsewhere."""
+
+    within: IResource
+    names: Callable[[], Container[str]]
+
+    def __attrs_post_init__(self) -> None:
+        Resource.__init__(self)  # type: ignore[no-untyped-call]
+
+    def getChild(self, path: bytes, request: Request) -> IResource:  # noqa: N802 (Twisted's name)
+        """See `Resource`."""
+        for name, value in _HEADERS.items():
+            request.setHeader(name, value)  # type: ignore[no-untyped-call]
+        host = request.getHeader("host") or ""
+        if not is_own(host, self.names()):
+            return Sentence(
+                403, "This is no name of this gateway: ask by its address, or add the name to web.hosts."
+            )
+        if (
+            request.getHeader("sec-fetch-site") == "cross-site"
+            and request.getHeader("sec-fetch-mode") != "navigate"
+        ):
+            return Sentence(403, "Other pages may not read this one.")
+        child: IResource = self.within.getChildWithDefault(path, request)  # type: ignore[no-untyped-call]
+        return child
+
+
+class Folder(Resource):
+    """Its children, and nothing else."""
+
+    def getChild(self, path: bytes, request: Request) -> IResource:  # noqa: N802 (Twisted's name)
+        """See `Resource`."""
+        return notFound()
+
+
+@define(eq=False, slots=False)
+class Sentence(Resource):
+    """A status, and a sentence that says why."""
+
+    code: int
+    text: str
+    isLeaf = True  # noqa: N815 (Twisted's name)
+
+    def __attrs_post_init__(self) -> None:
+        Resource.__init__(self)  # type: ignore[no-untyped-call]
+
+    def render(self, request: Request) -> bytes:
+        """See `Resource`."""
+        request.setResponseCode(self.code)
+        request.setHeader("Content-Type", "text/plain; charset=utf-8")  # type: ignore[no-untyped-call]
+        return f"{self.text}\n".encode()
+
+
+class ReadOnlyRequest(Request):
+    """Only GET and HEAD. What is sent along is not kept: nobody reads it, and it could be as large as a disk."""
+
+    def process(self) -> None:
+        """See `Request`."""
+        if self.method in (b"GET", b"HEAD"):
+            super().process()  # type: ignore[no-untyped-call]
+            return
+        self.setResponseCode(405)
+        self.setHeader("Allow", "GET, HEAD")  # type: ignore[no-untyped-call]
+        self.setHeader("Content-Length", "0")  # type: ignore[no-untyped-call]
+        self.finish()  # type: ignore[no-untyped-call]
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802 (Twisted's name)
+        """See `Request`."""
+        self.content = BytesIO()
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 (Twisted's name)
+        """See `Request`."""
+
+
+class FewConnections(WrappingFactory):
+    """No more connections than `MOST_CONNECTIONS` at once."""
+
+    noisy = False
+
+    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 (Twisted's name)
+        """See `Factory`."""
+        if len(self.protocols) >= MOST_CONNECTIONS:
+            return None
+        return super().buildProtocol(addr)
+
+    def hang_up(self) -> None:
+        """End every connection."""
+        for protocol in tuple(self.protocols):
+            protocol.transport.abortConnection()
+
+
+class QuietSite(Site):
+    """Without a line in the log for each request."""
+
+    noisy = False
+
+    def log(self, request: HttpRequest) -> None:
+        """See `Site`."""
+
+
+def site(root: IResource) -> FewConnections:
+    """Serve `root`, within limits."""
+    return FewConnections(QuietSite(root, requestFactory=ReadOnlyRequest))  # type: ignore[no-untyped-call]
