@@ -175,13 +175,19 @@ class Authenticator:
         examination = self.examine(
             remote, identity, octets, prf, certificates, authentication, local_identity
         )
+        return _decided(examination)
 
-        def decide() -> Deferred[Verified]:
-            if examination.lacks:
-                return examination.obtain().addCallback(lambda _: decide())
-            return maybeDeferred(examination.verdict)
-
-        return decide()
+    def stand(self, remote: RemoteAuth, certificates: tuple[bytes, ...]) -> Deferred[Verified]:
+        """Whether these DER certificates, the first of which belongs to a key that has signed elsewhere (in EAP-TLS), lead to an
+        authority that `remote` trusts, and none of them was revoked; errback AuthenticationError.
+        """
+        shown = tuple(Certificate(CertEncoding.X509_SIGNATURE, der) for der in certificates)
+        trust = partial(self.credentials.trust, remote.authorities)
+        return _decided(
+            ByCertificate(
+                self._means, remote, shown, lambda each: trust().chain(each, self._now()), lambda _: "tls"
+            )
+        )
 
     def requests(self, remote: RemoteAuth) -> tuple[CertificateRequest, ...]:
         """The CERTREQ payloads that ask for a certificate under the authorities that `remote` trusts; none for a pinned one."""
@@ -312,6 +318,12 @@ class Authenticator:
             raise method_not_allowed(
                 f"{display(identity)} is to prove itself by {remote.kind.value}, but used {authentication.method.name}"
             )
+
+
+def _decided(examination: Examination) -> Deferred[Verified]:
+    if examination.lacks:
+        return examination.obtain().addCallback(lambda _: _decided(examination))
+    return maybeDeferred(examination.verdict)
 
 
 def _refuse(error: AuthenticationError) -> NoReturn:

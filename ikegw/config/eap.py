@@ -2,6 +2,7 @@
 
 from attrs import field, frozen
 
+from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.connections import EapMethod
 
 
@@ -18,13 +19,14 @@ class EapUser:
 class EapSettings:
     """`users` are those who log in here, and we ourselves where we log in. The rest is the embedded authenticator's.
 
-    `certificates` are files in `certs/`, `authorities` in `ca/`. So many logins of a user or from an address may fail in
-    `failure_seconds`; 0: any number.
+    `certificates` are files in `certs/`, `authorities` in `ca/`; `revocation` is about clients' certificates.
+    So many logins of a user or from an address may fail in `failure_seconds`; 0: any number.
     """
 
     methods: tuple[EapMethod, ...] = (EapMethod.MSCHAPV2,)
     certificates: tuple[str, ...] = ()
     authorities: tuple[str, ...] = ()
+    revocation: RevocationPolicy = RevocationPolicy.IF_AVAILABLE
     user_failures: int = 10
     address_failures: int = 30
     failure_seconds: float = 600.0

@@ -10,6 +10,7 @@ def build_eap(eap: Section, secrets: dict[str, Section]) -> EapSettings:
         tuple(dict.fromkeys(eap["methods"])),
         tuple(eap["certs"]),
         tuple(eap["cacerts"]),
+        eap["revocation"],
         eap["user_failures"],
         eap["address_failures"],
         eap["failure_time"],

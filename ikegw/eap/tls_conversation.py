@@ -5,7 +5,7 @@ from typing import Final
 
 from attrs import define, field
 
-from ikegw.eap.errors import BadEap
+from ikegw.eap.errors import BadEap, LoginFailed
 from ikegw.eap.tls_engine import Broken, TlsEngine
 from ikegw.eap.tls_fragments import Fragments
 from ikegw.eap.tls_packet import TlsPacket
@@ -25,6 +25,7 @@ class TlsConversation:
     broken: str = field(default="", init=False)
     _fragments: Fragments = field(factory=Fragments, init=False)
     _rounds: int = field(default=0, init=False)
+    _flight: bytes = field(default=b"", init=False, repr=False)
 
     def begin(self) -> TlsPacket:
         """The client's first message."""
@@ -45,6 +46,15 @@ class TlsConversation:
             raise BadEap("TLS after an alert that ended it")
         return self._fragments.send(self._flight_for(message, advance))
 
+    def add(self, plain: bytes) -> TlsPacket:
+        """Say this too in the flight that `receive` gave and that was not sent yet: its first packet. LoginFailed."""
+        try:
+            self.engine.say(plain)
+        except Broken as error:
+            raise LoginFailed(f"TLS failed: {error}") from None
+        self._flight += self.engine.flight()
+        return self._fragments.send(self._flight)
+
     def _flight_for(self, message: bytes, advance: Advance) -> bytes:
         try:
             self.engine.take(message)
@@ -52,7 +62,8 @@ class TlsConversation:
         except Broken as error:
             self.broken = str(error)
             return error.alert
-        return self.engine.flight()
+        self._flight = self.engine.flight()
+        return self._flight
 
     @property
     def sending(self) -> bool:

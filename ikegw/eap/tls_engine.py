@@ -5,6 +5,7 @@ Whoever uses it hands it whole messages and sends what it gives back; it knows n
 
 from typing import Final
 
+from cryptography import x509
 from OpenSSL import SSL
 
 TLS_1_3: Final = "TLSv1.3"
@@ -68,6 +69,10 @@ class TlsEngine:
         """The plain octets that came since the last time."""
         plain, self.received = self.received, b""
         return plain
+
+    def shown(self) -> tuple[x509.Certificate, ...]:
+        """The other side's certificates, its own first, up to the authority by which it was found good."""
+        return tuple(each.to_cryptography() for each in self._connection.get_verified_chain() or ())
 
     @property
     def is_tls_1_3(self) -> bool:

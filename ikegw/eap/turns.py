@@ -7,6 +7,7 @@ read and LoginFailed for what may not come now; nothing else.
 from typing import Protocol
 
 from attrs import field, frozen
+from twisted.internet.defer import Deferred
 
 from ikegw.ports.supplicant import Keyed
 
@@ -57,7 +58,14 @@ class Refused:
     told: bool = False
 
 
-Verdict = Ask | Passed | Refused
+@frozen
+class Later:
+    """It is being found out; `verdict` never fails. What comes before it fires is nobody's turn."""
+
+    verdict: Deferred["Ask | Passed | Refused"]
+
+
+Verdict = Ask | Passed | Refused | Later
 
 
 class ServerStage(Protocol):

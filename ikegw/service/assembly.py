@@ -106,7 +106,7 @@ def assemble(
     authenticator = Authenticator(
         prepared.credentials, lambda: datetime.now(UTC), deferToThread, fetcher=downloads
     )
-    eap = OwnEap.make(reactor, prepared)
+    eap = OwnEap.make(reactor, prepared, authenticator)
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
     journal = Journal(log, reactor.seconds, *journal_settings(config.logging))
     counters, stories, audience = Counters(), Stories(time.time), Audience()

@@ -5,13 +5,18 @@ from typing import Any
 
 from attrs import define, field
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
+from ikegw.auth.authenticator import AuthenticationError, Authenticator
 from ikegw.auth.credentials import Credentials
 from ikegw.config.eap import EapSettings
 from ikegw.eap.credentials import OwnCertificate, Passwords
 from ikegw.eap.peer.supplicants import EapSupplicants
 from ikegw.eap.server.authenticator import EmbeddedAuthenticator
-from ikegw.eap.server.settings import Settings
+from ikegw.eap.server.settings import Settings, Standing
+from ikegw.policy.connections import AuthKind, RemoteAuth
 from ikegw.service.preparation import Prepared
 
 
@@ -39,19 +44,23 @@ class OwnEap:
     """Both sides of EAP as one configuration has them."""
 
     certificates: GatewayCertificates
+    proofs: Authenticator = field(repr=False)
+    """Who knows what was revoked."""
+
     supplicants: EapSupplicants
     authenticator: EmbeddedAuthenticator
 
     @classmethod
-    def make(cls, reactor: Any, prepared: Prepared) -> "OwnEap":
+    def make(cls, reactor: Any, prepared: Prepared, proofs: Authenticator) -> "OwnEap":
         """At the start."""
         certificates = GatewayCertificates(prepared.credentials)
         passwords = _passwords(prepared.config.eap)
         return cls(
             certificates,
+            proofs,
             EapSupplicants(os.urandom, passwords, certificates),
             EmbeddedAuthenticator(
-                reactor, os.urandom, _settings(prepared.config.eap, passwords, certificates)
+                reactor, os.urandom, _settings(prepared.config.eap, passwords, certificates, proofs)
             ),
         )
 
@@ -60,14 +69,18 @@ class OwnEap:
         passwords = _passwords(prepared.config.eap)
         self.certificates.credentials = prepared.credentials
         self.supplicants.passwords = passwords
-        self.authenticator.settings = _settings(prepared.config.eap, passwords, self.certificates)
+        self.authenticator.settings = _settings(
+            prepared.config.eap, passwords, self.certificates, self.proofs
+        )
 
 
 def _passwords(eap: EapSettings) -> Passwords:
     return Passwords({name: user.secret for user in eap.users for name in user.names})
 
 
-def _settings(eap: EapSettings, passwords: Passwords, certificates: GatewayCertificates) -> Settings:
+def _settings(
+    eap: EapSettings, passwords: Passwords, certificates: GatewayCertificates, proofs: Authenticator
+) -> Settings:
     return Settings(
         eap.methods,
         passwords,
@@ -76,4 +89,21 @@ def _settings(eap: EapSettings, passwords: Passwords, certificates: GatewayCerti
         eap.user_failures,
         eap.address_failures,
         eap.failure_seconds,
+        _standing(eap, proofs),
     )
+
+
+def _standing(eap: EapSettings, proofs: Authenticator) -> Standing:
+    """As peers of IKE are judged, with their CRLs and OCSP answers."""
+    remote = RemoteAuth(AuthKind.PUBKEY, authorities=eap.authorities, revocation=eap.revocation)
+
+    def problem(failure: Failure) -> str:
+        if not isinstance(failure.value, AuthenticationError):
+            failure.raiseException()
+        return failure.value.detail
+
+    def standing(certificates: tuple[x509.Certificate, ...]) -> Deferred[str]:
+        ders = tuple(each.public_bytes(Encoding.DER) for each in certificates)
+        return proofs.stand(remote, ders).addCallbacks(lambda _: "", problem)
+
+    return standing

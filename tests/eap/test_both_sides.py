@@ -13,10 +13,8 @@ from eap_world import (
     make_settings,
     stranger,
 )
-from OpenSSL import SSL
 
 from ikegw.eap import tls_fragments
-from ikegw.eap.server import tls as server_tls
 from ikegw.policy.connections import EapMethod
 from ikegw.policy.identities import parse_identity
 from ikegw.ports import Accept, Keyed, Reject, SupplicantFailed
@@ -55,21 +53,6 @@ def test_a_wrong_password_and_an_unknown_user_look_the_same(method):
             assert "691" in login.complaint
         seen.append(answer.eap)
     assert seen[0] == seen[1]
-
-
-@pytest.fixture(params=["1.2", "1.3"])
-def tls_version(request, monkeypatch):
-    """Both sides would speak 1.3; one of them does not when 1.2 is wanted."""
-    if request.param == "1.2":
-        made = server_tls.make_context
-
-        def make(*arguments):
-            context = made(*arguments)
-            context.set_max_proto_version(SSL.TLS1_2_VERSION)
-            return context
-
-        monkeypatch.setattr(server_tls, "make_context", make)
-    return request.param
 
 
 def test_tls(tls_version):

@@ -1,5 +1,7 @@
 """A small site: clients log in by EAP at the gateway itself (`aaa = "local"`), with no server beside it."""
 
+import signal
+
 import pytest
 from laboratory import logins, underlays
 from laboratory.freeradius import MACHINE, RadiusPki
@@ -62,6 +64,14 @@ def test_strongSwan_logs_in_with_a_certificate(laboratory: Laboratory) -> None:
     prove(underlay.client, underlay.gateway, "10.1.0.1", octets=500_000)
     machine.disconnect("home")
     until(at_home.is_empty, "the gateway keeps an SA")
+    (at_home.directory / "crl").mkdir(exist_ok=True)
+    (at_home.directory / "crl" / "ca.crl").write_bytes(pki.authority.crl([pki.machine]))
+    since = at_home.daemon.mark()
+    at_home.daemon.signal(signal.SIGHUP)
+    at_home.daemon.wait_for("reload", since=since)
+    with pytest.raises(CommandFailed):
+        machine.connect("home")
+    at_home.daemon.wait_for(f"certificate of .*{MACHINE}.* was revoked")
 
 
 def carols_own(pki: RadiusPki) -> Party:

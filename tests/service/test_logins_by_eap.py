@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 
+from ikegw.auth.authenticator import Authenticator
 from ikegw.paths import Endpoint
 from ikegw.paths import Path as NetworkPath
 from ikegw.policy.identities import parse_identity
@@ -64,6 +65,11 @@ def caller(aaa: str = "local") -> Caller:
     return Caller("s", "staff", 1, path, parse_identity(CAROL), "carol", aaa)
 
 
+def own_eap(prepared: Prepared) -> OwnEap:
+    proofs = Authenticator(prepared.credentials, lambda: datetime.now(UTC), maybeDeferred)
+    return OwnEap.make(Clock(), prepared, proofs)
+
+
 def result(deferred: "Deferred[bytes] | Deferred[AaaAnswer]") -> object:
     results: list[object] = []
     deferred.addBoth(results.append)  # type: ignore[arg-type]
@@ -86,13 +92,13 @@ def log_in(eap: OwnEap, prepared: Prepared, connection: str) -> object:
 
 @pytest.mark.parametrize(("connection", "name"), [("by-password", "carol"), ("by-certificate", CAROL)])
 def test_a_login_with_what_the_files_hold(prepared: Prepared, connection: str, name: str) -> None:
-    answer = log_in(OwnEap.make(Clock(), prepared), prepared, connection)
+    answer = log_in(own_eap(prepared), prepared, connection)
     assert isinstance(answer, Accept), answer
     assert answer.grant.user_name == name
 
 
 def test_a_reload_changes_passwords_methods_and_certificates(prepared: Prepared, tmp_path: Path) -> None:
-    eap = OwnEap.make(Clock(), prepared)
+    eap = own_eap(prepared)
     newer = write(tmp_path, "another", MAIN.replace('["mschapv2", "tls"]', '["mschapv2"]'))
     eap.reload(evolve(newer, config=evolve(newer.config, eap=evolve(newer.config.eap, users=()))))
     assert isinstance(log_in(eap, prepared, "by-certificate"), Reject)
@@ -102,8 +108,27 @@ def test_a_reload_changes_passwords_methods_and_certificates(prepared: Prepared,
     assert isinstance(log_in(eap, newer, "by-certificate"), Reject)
 
 
+@pytest.mark.parametrize(("policy", "refused"), [("if-available", True), ("strict", True), ("off", False)])
+def test_who_stands_on_a_CRL_in_crl_is_not_let_in(tmp_path: Path, policy: str, refused: bool) -> None:
+    pki = DemoPki.make(GATEWAY, [CAROL], "ecdsa256", datetime.now(UTC))
+    pki.write(tmp_path)
+    (tmp_path / "crl").mkdir()
+    (tmp_path / "crl" / "root.crl").write_bytes(pki.root.crl([dict(pki.clients)[CAROL]]))
+    prepared = write(tmp_path, main=MAIN.replace("[eap]", f'[eap]\nrevocation = "{policy}"'))
+    answer = log_in(own_eap(prepared), prepared, "by-certificate")
+    assert isinstance(answer, Reject) is refused
+    assert not refused or f"{CAROL} was revoked" in str(answer)
+
+
+def test_strictly_somebody_must_say_that_it_was_not(prepared: Prepared, tmp_path: Path) -> None:
+    strict = write(tmp_path, main=MAIN.replace("[eap]", '[eap]\nrevocation = "strict"'))
+    answer = log_in(own_eap(strict), strict, "by-certificate")
+    assert isinstance(answer, Reject)
+    assert "nobody says whether" in answer.message
+
+
 def test_a_realm_that_is_not_local_is_somebody_elses(prepared: Prepared) -> None:
-    eap = OwnEap.make(Clock(), prepared)
+    eap = own_eap(prepared)
     dialogue = Logins(eap.authenticator, NobodyAsks()).begin(caller("staff"))
     failure = result(dialogue.respond(b"\2\1\0\5\1"))
     assert "there is no realm 'staff'" in str(failure)

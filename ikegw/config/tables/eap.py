@@ -5,6 +5,7 @@ from typing import Final
 from ikegw.config import kinds
 from ikegw.config.kinds import integer, listed, one_of
 from ikegw.config.shape import Key, Table
+from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.connections import EapMethod
 
 EAP: Final = Table(
@@ -28,6 +29,13 @@ EAP: Final = Table(
             listed(kinds.FILE_NAME),
             [],
             "Authorities whose clients `tls` lets in, files in `ca/`. No default: each certificate of theirs opens the door.",
+        ),
+        Key(
+            "revocation",
+            one_of(RevocationPolicy),
+            "if-available",
+            "Whether clients' certificates were revoked: a CRL (from `crl/`, or downloaded) or OCSP must say that they were not "
+            "(`strict`), is asked for but may be silent (`if-available`), or is not asked for (`off`).",
         ),
         Key(
             "user_failures",

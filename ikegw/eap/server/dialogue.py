@@ -12,7 +12,7 @@ from ikegw.eap.server.claim import Claim
 from ikegw.eap.server.machine import Authenticator, AuthenticatorMachine
 from ikegw.eap.server.methods import METHODS, ServerMethod
 from ikegw.eap.server.settings import Settings
-from ikegw.eap.turns import Ask, Passed, Refused, ServerStage, Verdict
+from ikegw.eap.turns import Ask, Later, Passed, Refused, ServerStage, Verdict
 from ikegw.ports import AaaAnswer, Accept, Challenge, Reject
 from ikegw.session import Grant
 from ikegw.wire.eap import EapPacket
@@ -31,7 +31,16 @@ class _NoMethod:
         raise BadEap("no method was chosen")
 
 
+@frozen
+class _NobodysTurn:
+    """The stage while a verdict is awaited."""
+
+    def receive(self, identifier: int, data: bytes) -> Verdict:
+        raise BadEap("a response while the one before is judged")
+
+
 _NO_STAGE: Final = _NoMethod()
+_NOBODYS_TURN: Final = _NobodysTurn()
 
 
 @define(eq=False)
@@ -56,12 +65,13 @@ class Dialogue:
     _reason: str = field(default="", init=False)
     _passed: Passed | None = field(default=None, init=False)
     _answer: AaaAnswer = field(default=Reject(), init=False)
+    _later: Deferred[None] | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self._machine = AuthenticatorMachine(self)
 
     def respond(self, eap: bytes) -> Deferred[AaaAnswer]:
-        """See `ports.AaaDialogue`; it has always fired."""
+        """See `ports.AaaDialogue`; it has fired unless the method needs time."""
         try:
             response = EapPacket.decode(eap)
         except ParseError as error:
@@ -74,7 +84,8 @@ class Dialogue:
                 self._refuse(f"EAP response {response.identifier} to request {self._expected}")
             else:
                 self._input(response.type)
-        return succeed(self._answer)
+        later, self._later = self._later, None
+        return succeed(self._answer) if later is None else later.addCallback(lambda _: self._answer)
 
     def _input(self, kind: EapType) -> None:
         self._reason = f"a response of type {kind.name} when it may not come"
@@ -136,6 +147,13 @@ class Dialogue:
             verdict = self._stage.receive(self._identifier, self._data)
         except (BadEap, LoginFailed) as error:
             verdict = Refused(str(error))
+        if isinstance(verdict, Later):
+            self._stage = _NOBODYS_TURN
+            self._later = verdict.verdict.addCallback(self._judged)
+        else:
+            self._judged(verdict)
+
+    def _judged(self, verdict: Ask | Passed | Refused) -> None:
         if isinstance(verdict, Passed):
             self._passed = verdict
             self._machine.passed()

@@ -7,14 +7,15 @@ from cryptography import x509
 
 from ikegw.eap import tls_keys
 from ikegw.eap.credentials import OwnCertificate
-from ikegw.eap.errors import BadEap
+from ikegw.eap.errors import BadEap, LoginFailed
 from ikegw.eap.server.certificate_names import names, user_of
 from ikegw.eap.server.claim import Claim
+from ikegw.eap.server.settings import Standing
 from ikegw.eap.tls_contexts import Verifier, make_context
 from ikegw.eap.tls_conversation import TlsConversation
 from ikegw.eap.tls_engine import TlsEngine
 from ikegw.eap.tls_packet import TlsPacket
-from ikegw.eap.turns import Ask, Passed, Refused, Verdict
+from ikegw.eap.turns import Ask, Later, Passed, Refused, Verdict
 from ikegw.wire.registry import EapType
 
 COMMITMENT = b"\0"
@@ -38,11 +39,7 @@ class Handshake:
 
     def after(self, engine: TlsEngine) -> Phase:
         """See `Phase`."""
-        if not engine.established:
-            return self
-        if engine.is_tls_1_3:
-            engine.say(COMMITMENT)
-        return Established(tls_keys.msk(engine, EapType.TLS))
+        return Proved(engine.shown(), tls_keys.msk(engine, EapType.TLS)) if engine.established else self
 
     def over(self, user: str) -> Verdict:
         """See `Phase`."""
@@ -50,8 +47,24 @@ class Handshake:
 
 
 @frozen
+class Proved:
+    """The certificate is the client's; does it still stand? Nothing was said of it yet."""
+
+    shown: tuple[x509.Certificate, ...] = field(repr=False)
+    msk: bytes = field(repr=False)
+
+    def after(self, engine: TlsEngine) -> Phase:
+        """See `Phase`."""
+        raise BadEap("more TLS while a certificate is looked into")
+
+    def over(self, user: str) -> Verdict:
+        """See `Phase`."""
+        raise BadEap("an empty packet while a certificate is looked into")
+
+
+@frozen
 class Established:
-    """The client has proved itself; it is to acknowledge our last message."""
+    """The client is let in; it is to acknowledge our last message."""
 
     msk: bytes = field(repr=False)
 
@@ -69,15 +82,18 @@ class InTls:
     """TLS is under way. `user` is who the certificate says that it is, once it was seen and is good."""
 
     _claim: Claim
+    _standing: Standing = field(repr=False)
     _conversation: TlsConversation = field(init=False, repr=False)
     _verifier: Verifier = field(init=False, repr=False)
     _phase: Phase = field(factory=Handshake, init=False)
     _user: str = field(default="", init=False)
 
     @classmethod
-    def make(cls, claim: Claim, own: OwnCertificate, authorities: tuple[x509.Certificate, ...]) -> "InTls":
+    def make(
+        cls, claim: Claim, own: OwnCertificate, authorities: tuple[x509.Certificate, ...], standing: Standing
+    ) -> "InTls":
         """Before the client's first message."""
-        stage = cls(claim)
+        stage = cls(claim, standing)
         stage._verifier = Verifier(stage._judge)
         context = make_context(own, authorities, stage._verifier)
         stage._conversation = TlsConversation(TlsEngine(context, accept=True))
@@ -99,10 +115,24 @@ class InTls:
         reply = conversation.receive(packet, self._advance)
         if reply is None:
             return self._phase.over(self._user)
-        if not conversation.broken:
-            return Ask(reply.encode(), self)
-        reason = f"EAP-tls: {self._verifier.problem or f'TLS failed: {conversation.broken}'}"
-        return Ask(reply.encode(), Told(reason), reason) if reply.data else Refused(reason)
+        if conversation.broken:
+            reason = f"EAP-tls: {self._verifier.problem or f'TLS failed: {conversation.broken}'}"
+            return Ask(reply.encode(), Told(reason), reason) if reply.data else Refused(reason)
+        if isinstance(self._phase, Proved):
+            proved = self._phase
+            return Later(self._standing(proved.shown).addCallback(self._looked_into, proved, reply))
+        return Ask(reply.encode(), self)
+
+    def _looked_into(self, problem: str, proved: Proved, reply: TlsPacket) -> Ask | Refused:
+        """TLS 1.3 says before EAP Success that the client is let in, so nothing may be in doubt by then (RFC 9190 §2.5)."""
+        if problem:
+            return Refused(f"EAP-tls: {problem}")
+        self._phase = Established(proved.msk)
+        engine = self._conversation.engine
+        try:
+            return Ask((self._conversation.add(COMMITMENT) if engine.is_tls_1_3 else reply).encode(), self)
+        except LoginFailed as error:
+            return Refused(f"EAP-tls: {error}")
 
     def _advance(self, engine: TlsEngine) -> None:
         self._phase = self._phase.after(engine)
