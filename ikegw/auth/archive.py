@@ -1,7 +1,7 @@
 """What was fetched or shown and may be needed again: CRLs, OCSP answers, certificates by their hash. Bounded in every way."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from hashlib import sha1
 from typing import Final, Generic, TypeVar
@@ -69,9 +69,12 @@ class Answered:
 
 @define(eq=False)
 class Archive:
-    """`keep` is told of every CRL that is new, to be written to disk. Whoever puts something in has checked who signed it."""
+    """`keep` is told of every CRL that is new and of its issuer, to be written to disk.
 
-    keep: Callable[[Crl], None] = field(default=lambda crl: None, repr=False)
+    Whoever puts something in has checked who signed it, but for what was `found`: that waits for an issuer to sign it.
+    """
+
+    keep: Callable[[Crl, X509], object] = field(default=lambda crl, issuer: None, repr=False)
     _crls: Bounded[bytes, tuple[Kept, ...]] = field(
         factory=lambda: Bounded(MOST_ISSUERS), init=False, repr=False
     )
@@ -81,28 +84,52 @@ class Archive:
     _answers: Bounded[tuple[bytes, int], Answered] = field(
         factory=lambda: Bounded(MOST_ANSWERS), init=False, repr=False
     )
+    _found: dict[bytes, list[Kept]] = field(factory=dict, init=False, repr=False)
+    """By the name of their issuer, whose key is not known yet."""
+
     _fetched: Bounded[bytes, bytes] = field(factory=lambda: Bounded(MOST_FETCHED), init=False, repr=False)
 
     # -- CRLs
 
     def crls(self, issuer: X509) -> tuple[Kept, ...]:
         """Those that `issuer` signed."""
+        if issuer.subject_der in self._found:
+            self._claim(issuer)
         return self._crls.get(issuer.key_hash) or ()
+
+    def find(self, kept: Iterable[Kept]) -> None:
+        """Take what was kept on disk. It counts as soon as somebody is known who signed it."""
+        for each in kept:
+            self._found.setdefault(each.crl.issuer_der, []).append(each)
+
+    def _claim(self, issuer: X509) -> None:
+        found = self._found.pop(issuer.subject_der)
+        others = [each for each in found if not each.crl.signed_by(issuer)]
+        if others:
+            self._found[issuer.subject_der] = others
+        for each in found:
+            known = _like(self._crls.get(issuer.key_hash) or (), each.crl)
+            if each not in others and (known is None or _age(known) < _age(each.crl)):
+                self._put(each, issuer)
 
     def put_crl(self, crl: Crl, issuer: X509, now: datetime) -> None:
         """Keep a CRL that `issuer` signed. An older one never takes the place of a newer one."""
-        before = self.crls(issuer)
-        same = next((kept for kept in before if _alike(kept.crl, crl)), None)
-        newest = crl if same is None or _age(same.crl) <= _age(crl) else same.crl
-        others = [kept for kept in before if kept is not same][-MOST_OF_ISSUER + 1 :]
+        before = _like(self.crls(issuer), crl)
+        if before is not None and _age(before) > _age(crl):
+            crl = before
+        self._put(Kept(crl, now), issuer)
+        if before is None or before.der != crl.der:
+            self.keep(crl, issuer)
+
+    def _put(self, kept: Kept, issuer: X509) -> None:
+        before = self._crls.get(issuer.key_hash) or ()
+        others = [each for each in before if not _alike(each.crl, kept.crl)][-MOST_OF_ISSUER + 1 :]
         self._count(before, -1)
-        after = (*others, Kept(newest, now))
+        after = (*others, kept)
         self._count(after, 1)
         self._crls.put(issuer.key_hash, after)
         while self._crl_octets > MOST_CRL_OCTETS and len(self._crls) > 1:
             self._count(self._crls.pop_oldest(), -1)
-        if newest is crl and (same is None or same.crl.der != crl.der):
-            self.keep(crl)
 
     def _count(self, kept: tuple[Kept, ...], sign: int) -> None:
         self._crl_octets += sign * sum(len(each.crl.der) for each in kept)
@@ -132,6 +159,11 @@ class Archive:
 
 def _alike(one: Crl, other: Crl) -> bool:
     return one.scope == other.scope and (one.base is None) == (other.base is None)
+
+
+def _like(known: Iterable[Kept], crl: Crl) -> Crl | None:
+    """Of these, the edition of the same CRL."""
+    return next((each.crl for each in known if _alike(each.crl, crl)), None)
 
 
 def _age(crl: Crl) -> tuple[int, datetime]:

@@ -39,6 +39,8 @@ class Scope:
     points: frozenset[x509.GeneralName] = frozenset()
     users: bool = True
     authorities: bool = True
+    der: bytes = field(default=b"", eq=False, repr=False)
+    """The extension itself."""
 
     def covers(self, certificate: X509) -> bool:
         """Whether it speaks of this certificate, and of everything that there is to say of it (RFC 5280 §6.3.3 b 2)."""
@@ -170,6 +172,7 @@ def _scope(point: x509.IssuingDistributionPoint | None) -> Scope:
         frozenset(point.full_name or ()),
         users=not point.only_contains_ca_certs,
         authorities=not point.only_contains_user_certs,
+        der=point.public_bytes(),
     )
 
 

@@ -20,6 +20,7 @@ def build_downloads(downloads: Section) -> DownloadSettings:
         downloads["per_host"],
         downloads["retry_time"],
         tuple(downloads["networks"]),
+        downloads["directory"],
     )
 
 

@@ -1,6 +1,7 @@
 """How much downloading may cost, and where it may lead; where authorities publish."""
 
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 
 from attrs import frozen
 
@@ -12,7 +13,7 @@ class DownloadSettings:
     """Limits of one download (`octets`, `seconds`, `redirects`) and of all: `at_once`, and `per_host` from one server.
 
     `retry_seconds`: what failed is not tried again before that. `networks`: where URLs may lead that come from outside,
-    besides addresses of the public Internet.
+    besides addresses of the public Internet. `directory`: where CRLs are kept.
     """
 
     octets: int = 16 << 20
@@ -22,6 +23,7 @@ class DownloadSettings:
     per_host: int = 8
     retry_seconds: float = 30.0
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    directory: Path = Path("/var/lib/ikegw/crls")
 
 
 DEFAULT_DOWNLOADS = DownloadSettings()

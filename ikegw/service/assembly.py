@@ -13,6 +13,7 @@ from twisted.internet.threads import deferToThread
 from twisted.logger import Logger, LogLevel
 
 from ikegw.auth.authenticator import Authenticator
+from ikegw.auth.sources import Library
 from ikegw.config import Config
 from ikegw.config.settings import GateLimits, Logging
 from ikegw.control.stories import Stories
@@ -38,6 +39,7 @@ from ikegw.service.audience import Audience
 from ikegw.service.counters import Counters
 from ikegw.service.eap import OwnEap
 from ikegw.service.journal import Journal
+from ikegw.service.kept_lists import KeptLists
 from ikegw.service.lending import Lenders
 from ikegw.service.logins import Logins
 from ikegw.service.preparation import Prepared
@@ -82,6 +84,7 @@ class Assembled:
     registry: CollectorRegistry
     eap: OwnEap
     downloads: Downloads
+    kept_lists: KeptLists
 
 
 def assemble(
@@ -103,8 +106,9 @@ def assemble(
     plane = make_plane(reactor, config, transport.sockets(), received_by_plane, plane_lost)
     addresses = Lenders.make(reactor, config, prepared.pools)
     downloads = Downloads(config.downloads, reactor, deferToThread, config.directories.crls)
+    kept_lists = KeptLists.make(config)
     authenticator = Authenticator(
-        prepared.credentials, lambda: datetime.now(UTC), deferToThread, fetcher=downloads
+        prepared.credentials, _now, deferToThread, fetcher=downloads, library=_library(kept_lists)
     )
     eap = OwnEap.make(reactor, prepared, authenticator)
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
@@ -167,7 +171,16 @@ def assemble(
         registry,
         eap,
         downloads,
+        kept_lists,
     )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _library(kept_lists: KeptLists) -> Library:
+    return Library(kept_lists.archive, _now, deferToThread, os.urandom)
 
 
 def accounting_realms(config: Config) -> tuple[str, ...]:

@@ -148,9 +148,9 @@ class GatewayService(Service):
         """What is kept on disk is open before the first session begins, and holds nobody up who keeps nothing there."""
         assembled = self.assembled
         opened = assembled.accounting.start(assembled.gateway, accounting_realms(assembled.prepared.config))
-        return opened.addCallback(lambda _: assembled.addresses.start()).addCallback(
-            lambda _: assembled.gateway.start()
-        )
+        opened.addCallback(lambda _: assembled.kept_lists.start())
+        opened.addCallback(lambda _: assembled.addresses.start())
+        return opened.addCallback(lambda _: assembled.gateway.start())
 
     def _ready(self, _: None) -> None:
         if not self.running:

@@ -24,6 +24,7 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     assembled.authenticator.credentials = prepared.credentials
     assembled.eap.reload(prepared)
     assembled.downloads.settings = new.downloads
+    assembled.kept_lists.shelf.directory = new.downloads.directory
     assembled.addresses.config = new
     if found.pools or {"lending", "dhcp"}.intersection(found.applied):
         assembled.addresses.reload(new, prepared.pools).addErrback(

@@ -7,13 +7,13 @@ from auth_world import NOW, World
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ikegw.auth.archive import Archive
+from ikegw.auth.archive import Archive, Kept
 from ikegw.auth.bundles import MOST, BadBundle, read_bundle
 from ikegw.auth.certificates import X509
 from ikegw.auth.crls import BadCrl, Crl
 from ikegw.auth.ocsp import BadAnswer, OcspAnswer, read_answer
 from ikegw.auth.revocation import NOTHING_KNOWN, Link, by_answer, by_crl
-from ikegw.testing.pki import Party, Period, crl_at
+from ikegw.testing.pki import Authority, Party, Period, crl_at
 
 HERE = "http://pki.test/root.crl"
 
@@ -116,13 +116,35 @@ def test_a_delta_crl_adds_to_the_complete_one_and_takes_back(world: World) -> No
 
 def test_an_older_crl_never_takes_the_place_of_a_newer_one(world: World) -> None:
     kept, issuer = list[Crl](), X509.of(world.root.certificate)
-    archive = Archive(kept.append)
+    archive = Archive(lambda crl, signer: kept.append(crl))
     newer, older = Crl.parse(world.root.crl([world.carol], number=2)), Crl.parse(world.root.crl(number=1))
     archive.put_crl(newer, issuer, NOW)
     archive.put_crl(older, issuer, NOW + timedelta(hours=1))
     (held,) = archive.crls(issuer)
     assert held.crl is newer
     assert kept == [newer]
+
+
+def test_what_was_found_on_disk_counts_as_soon_as_its_issuer_is_known(world: World) -> None:
+    """Another authority of the same name may have made it."""
+    twin = Authority.root("Root", "ecdsa256", world.period)
+    theirs, ours = Crl.parse(twin.crl([world.carol])), Crl.parse(world.root.crl(number=2))
+    written = list[Crl]()
+    archive = Archive(lambda crl, signer: written.append(crl))
+    archive.find([Kept(theirs, NOW), Kept(ours, NOW)])
+    assert [each.crl for each in archive.crls(X509.of(world.root.certificate))] == [ours]
+    assert [each.crl for each in archive.crls(X509.of(twin.certificate))] == [theirs]
+    assert not archive.crls(X509.of(world.foreign.certificate))
+    assert not written, "it is on disk already"
+
+
+def test_what_was_fetched_meanwhile_is_newer_than_what_was_found(world: World) -> None:
+    issuer, archive = X509.of(world.root.certificate), Archive()
+    newer = Crl.parse(world.root.crl([world.carol], number=2))
+    archive.put_crl(newer, issuer, NOW)
+    archive.find([Kept(Crl.parse(world.root.crl(number=1)), NOW - timedelta(hours=1))])
+    (held,) = archive.crls(issuer)
+    assert held.crl is newer
 
 
 # ---------------------------------------------------------------- OCSP

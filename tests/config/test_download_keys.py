@@ -34,9 +34,12 @@ redirects = 1
 at_once = 3
 per_host = 2
 retry_time = "1m"
+directory = "/srv/crls"
 """
     networks = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
-    assert load(write(text)).downloads == DownloadSettings(1_000_000, 5.0, 1, 3, 2, 60.0, networks)
+    assert load(write(text)).downloads == DownloadSettings(
+        1_000_000, 5.0, 1, 3, 2, 60.0, networks, Path("/srv/crls")
+    )
 
 
 def test_without_any_they_are_as_the_code_has_them(write: Write) -> None:

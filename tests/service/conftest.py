@@ -81,6 +81,7 @@ class Place:
         (self.directory / "conf.d").mkdir(exist_ok=True)
         elsewhere = {
             "accounting": f'accounting.directory = "{self.directory}"\n',
+            "downloads": f'downloads.directory = "{self.directory}/crls"\n',
             "store": f'store.path = "{self.directory}/addresses.db"\n',
         }
         state = "".join(line for table, line in elsewhere.items() if f"[{table}]" not in text)

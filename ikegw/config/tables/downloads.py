@@ -28,6 +28,12 @@ DOWNLOADS: Final = Table(
         Key("at_once", integer(1, 10_000), 64, "How many run at the same time."),
         Key("per_host", integer(1, 10_000), 8, "How many of these from one server."),
         Key("retry_time", kinds.DURATION, "30s", "How long what failed is not tried again."),
+        Key(
+            "directory",
+            kinds.DIRECTORY,
+            "/var/lib/ikegw/crls",
+            "Where downloaded CRLs are kept, for when ikegw is started anew.",
+        ),
     ),
 )
 
