@@ -39,7 +39,6 @@ __all__ = [
 ]  # fmt: skip
 
 REFRESH: Final = timedelta(hours=1)
-"""How old the CRL or OCSP answer may get by which a live session stands."""
 
 SLOW_RSA_BITS: Final = 3072
 """RSA keys of this size and above sign elsewhere: 0.9 ms at 3072 bits, 1.8 ms at 4096, against 0.3 ms at 2048."""
@@ -96,7 +95,10 @@ class NoFetcher:
 
 
 class Authenticator:
-    """Makes and checks proofs with `credentials`, which a reload replaces. Results fail with AuthenticationError alone."""
+    """Makes and checks proofs with `credentials`, which a reload replaces. Results fail with AuthenticationError alone.
+
+    `refresh` is how old a CRL or OCSP answer may get by which a live session stands; a reload may change it too.
+    """
 
     def __init__(
         self,
@@ -110,6 +112,7 @@ class Authenticator:
         refresh: timedelta = REFRESH,
     ) -> None:
         self.credentials = credentials
+        self.refresh = refresh
         self._now = now
         self._slow = slow
         self._policy = policy or SignaturePolicy()
@@ -117,7 +120,7 @@ class Authenticator:
             lambda: self.credentials,
             library or Library(Archive(), now, slow, random),
             fetcher or NoFetcher(),
-            refresh,
+            lambda: self.refresh,
         )
         self._showing = Showing(self._means)
 

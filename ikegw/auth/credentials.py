@@ -37,7 +37,7 @@ class Credentials:
     private_keys: Mapping[bytes, PrivateKey] = field(factory=dict, repr=False)
     crls: tuple[Crl, ...] = field(default=(), repr=False)
     sources: Mapping[str, AuthoritySources] = field(factory=dict, repr=False)
-    """By file in `ca/`: where the authorities in it publish, besides what certificates say."""
+    """By file in `ca/` or `certs/`: where the authorities in it publish, besides what certificates say."""
 
     own: tuple[OwnCertificate, ...] = field(init=False, repr=False)
     _trusts: dict[tuple[str, ...], Trust] = field(init=False, factory=dict, repr=False)
@@ -76,7 +76,8 @@ class Credentials:
     def sources_of(self, issuer: X509) -> AuthoritySources:
         """What is configured of where `issuer` publishes."""
         for file, sources in self.sources.items():
-            if any(each.key_hash == issuer.key_hash for each in self.authorities.get(file, ())):
+            there = (*self.authorities.get(file, ()), *self.certificates.get(file, ()))
+            if any(each.key_hash == issuer.key_hash for each in there):
                 return sources
         return NO_SOURCES
 

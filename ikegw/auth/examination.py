@@ -32,7 +32,7 @@ AT_ONCE: Final = 4
 EARLY: Final = 0.05
 """What is known is asked for anew by so much of its time before it is over."""
 SOONEST: Final = 60.0
-"""Seconds: nobody is asked more often for the same session."""
+"""Seconds: nobody is asked more often for the same session, unless what is known is to be younger than that."""
 
 
 @frozen
@@ -50,7 +50,7 @@ class Means:
     credentials: Callable[[], Credentials]
     library: Library
     fetcher: Fetcher
-    refresh: timedelta
+    refresh: Callable[[], timedelta]
 
 
 class Examination(Protocol):
@@ -268,7 +268,7 @@ class ByCertificate:
     def renew(self) -> Deferred[tuple[str, ...]]:
         """See `Examination`."""
         self._tried.clear()
-        self._since = self.means.library.now() - self.means.refresh
+        self._since = self.means.library.now() - self.means.refresh()
         return maybeDeferred(self._renew)
 
     def _renew(self) -> Any:
@@ -283,9 +283,13 @@ class ByCertificate:
         try:
             chain = self._chain()
         except AuthenticationError:  # it is not authentic any more, which `renew` says
-            return SOONEST
+            return self._soonest
         seconds = [(moment - now).total_seconds() for moment in self._moments(chain, now)]
-        return max(min(seconds), SOONEST)
+        return max(min(seconds), self._soonest)
+
+    @property
+    def _soonest(self) -> float:
+        return min(SOONEST, self.means.refresh().total_seconds())
 
     def _moments(self, chain: Chain, now: datetime) -> Iterator[datetime]:
         yield chain.end
@@ -294,4 +298,4 @@ class ByCertificate:
             if finding.until is not None:
                 yield finding.until - EARLY * (finding.until - now)
             if self.means.library.wanted(link, self.means.credentials().sources_of(link.issuer), {}):
-                yield (finding.obtained or now) + self.means.refresh
+                yield (finding.obtained or now) + self.means.refresh()

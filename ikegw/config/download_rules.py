@@ -1,11 +1,11 @@
 """The sections of downloads and authorities: made into settings, and what their values must be to each other."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from ikegw.config.downloads import Authority, DownloadSettings
 from ikegw.config.problems import Problem
 from ikegw.config.reading import Section
+from ikegw.config.settings import Directories
 from ikegw.policy.authorities import AuthoritySources
 from ikegw.policy.connections import AuthKind
 
@@ -21,6 +21,7 @@ def build_downloads(downloads: Section) -> DownloadSettings:
         downloads["retry_time"],
         tuple(downloads["networks"]),
         downloads["directory"],
+        downloads["refresh_time"],
     )
 
 
@@ -32,8 +33,9 @@ def build_authority(authority: Section) -> Authority:
     return Authority(authority.path[-1], authority["cacert"], sources)
 
 
-def check_authorities(authorities: dict[str, Section], directory: Path) -> Iterator[Problem]:
-    """Each has its file in `directory`, and each file is of one."""
+def check_authorities(authorities: dict[str, Section], directories: Directories) -> Iterator[Problem]:
+    """Each has its file, and each file is of one."""
+    places = (directories.authorities, directories.certificates)
     seen: dict[str, Section] = {}
     for authority in authorities.values():
         if not authority.whole("cacert"):
@@ -43,8 +45,8 @@ def check_authorities(authorities: dict[str, Section], directory: Path) -> Itera
         if first is not authority:
             where = f"{'.'.join(first.path)} ({first.where('cacert')})"
             yield _problem(authority, "cacert", f"{where} is for the same file; put both into one")
-        elif not (directory / file).is_file():
-            text = f"there is no file {directory / file}; put it there, or correct the name"
+        elif not any((place / file).is_file() for place in places):
+            text = f"there is no file {places[0] / file}; put it there, or correct the name"
             yield _problem(authority, "cacert", text)
 
 

@@ -14,6 +14,7 @@ class DownloadSettings:
 
     `retry_seconds`: what failed is not tried again before that. `networks`: where URLs may lead that come from outside,
     besides addresses of the public Internet. `directory`: where CRLs are kept.
+    `refresh_seconds`: how old what is known of a live session's certificates may get.
     """
 
     octets: int = 16 << 20
@@ -24,6 +25,7 @@ class DownloadSettings:
     retry_seconds: float = 30.0
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     directory: Path = Path("/var/lib/ikegw/crls")
+    refresh_seconds: float = 3600.0
 
 
 DEFAULT_DOWNLOADS = DownloadSettings()
@@ -31,7 +33,7 @@ DEFAULT_DOWNLOADS = DownloadSettings()
 
 @frozen
 class Authority:
-    """`file` of `ca/` holds its certificate; `sources` are where it publishes."""
+    """`file` of `ca/` or `certs/` holds its certificate; `sources` are where it publishes."""
 
     name: str
     file: str

@@ -48,7 +48,7 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     yield from check_dhcp(root.named["dhcp"])
     yield from check_coa(root.tables["coa"], root.tables["secrets"].named["coa"], incomplete)
     yield from check_eap(root, directories, incomplete)
-    yield from check_authorities(root.named["authorities"], directories.authorities)
+    yield from check_authorities(root.named["authorities"], directories)
     for connection in root.named["connections"].values():
         yield from check_realms_of(connection, radius, incomplete)
         yield from check_revocation(connection)

@@ -31,6 +31,7 @@ class _Metering(WrappingFactory):
 
     def __init__(self, factory: Any, most: int) -> None:
         super().__init__(factory)  # type: ignore[no-untyped-call]
+        factory.noisy = False  # nobody wants to read of its starts and stops
         self._most = most
 
     def buildProtocol(self, addr: Any) -> Any:  # noqa: N802

@@ -4,7 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import define, frozen
@@ -108,7 +108,12 @@ def assemble(
     downloads = Downloads(config.downloads, reactor, deferToThread, config.directories.crls)
     kept_lists = KeptLists.make(config)
     authenticator = Authenticator(
-        prepared.credentials, _now, deferToThread, fetcher=downloads, library=_library(kept_lists)
+        prepared.credentials,
+        _now,
+        deferToThread,
+        fetcher=downloads,
+        library=_library(kept_lists),
+        refresh=refresh_of(config),
     )
     eap = OwnEap.make(reactor, prepared, authenticator)
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
@@ -196,6 +201,11 @@ def gate_limits(limits: GateLimits) -> Limits:
         block_per_source=limits.block_threshold,
         hard_total=limits.half_open,
     )
+
+
+def refresh_of(config: Config) -> timedelta:
+    """Give the age that what is known of a live session's certificates may have."""
+    return timedelta(seconds=config.downloads.refresh_seconds)
 
 
 def station(config: Config) -> Station:

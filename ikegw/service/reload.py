@@ -7,7 +7,14 @@ from twisted.logger import Logger
 from ikegw.auth.credentials import Credentials
 from ikegw.config import Changes, changes
 from ikegw.radius.dynamic_listener import CannotHear
-from ikegw.service.assembly import Assembled, accounting_realms, gate_limits, journal_settings, station
+from ikegw.service.assembly import (
+    Assembled,
+    accounting_realms,
+    gate_limits,
+    journal_settings,
+    refresh_of,
+    station,
+)
 from ikegw.service.preparation import Prepared
 
 _LOG = Logger(namespace="ikegw")
@@ -24,6 +31,7 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     assembled.authenticator.credentials = prepared.credentials
     assembled.eap.reload(prepared)
     assembled.downloads.settings = new.downloads
+    assembled.authenticator.refresh = refresh_of(new)
     assembled.kept_lists.shelf.directory = new.downloads.directory
     assembled.addresses.config = new
     if found.pools or {"lending", "dhcp"}.intersection(found.applied):

@@ -35,10 +35,11 @@ at_once = 3
 per_host = 2
 retry_time = "1m"
 directory = "/srv/crls"
+refresh_time = "10m"
 """
     networks = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     assert load(write(text)).downloads == DownloadSettings(
-        1_000_000, 5.0, 1, 3, 2, 60.0, networks, Path("/srv/crls")
+        1_000_000, 5.0, 1, 3, 2, 60.0, networks, Path("/srv/crls"), 600.0
     )
 
 

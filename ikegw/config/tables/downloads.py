@@ -29,6 +29,13 @@ DOWNLOADS: Final = Table(
         Key("per_host", integer(1, 10_000), 8, "How many of these from one server."),
         Key("retry_time", kinds.DURATION, "30s", "How long what failed is not tried again."),
         Key(
+            "refresh_time",
+            kinds.POSITIVE_DURATION,
+            "1h",
+            "While a session lasts, its certificates are asked about again after so long at the latest, however long a CRL says "
+            "that it counts. One that was revoked ends the session.",
+        ),
+        Key(
             "directory",
             kinds.DIRECTORY,
             "/var/lib/ikegw/crls",
@@ -41,7 +48,13 @@ AUTHORITY: Final = Table(
     "authorities",
     "Where an authority publishes, besides what the certificates say that it issued. These URLs are asked first.",
     (
-        Key("cacert", kinds.FILE_NAME, None, "Its certificate, a file in `ca/`.", required=True),
+        Key(
+            "cacert",
+            kinds.FILE_NAME,
+            None,
+            "Its certificate: a file in `ca/`, or, of an intermediate, in `certs/`.",
+            required=True,
+        ),
         Key(
             "crl_uris",
             listed(kinds.LIST_URL, commas=False),

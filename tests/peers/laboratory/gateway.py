@@ -75,6 +75,7 @@ class Ikegw:
             "control": {"socket": ""},
             "data_plane": {"kind": "userspace"},
             "accounting": {"directory": str(self.directory)},
+            "downloads": {"directory": str(self.directory / "crls")},
             "store": {"path": str(self.directory / "addresses.db")},
         }
 

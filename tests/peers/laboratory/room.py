@@ -6,10 +6,13 @@ from typing import Protocol
 
 from attrs import define, field
 
+from ikegw.testing.pki import Authority, Party
 from laboratory.freeradius import USERS, FreeRadius, loopback_address
 from laboratory.gateway import Ikegw
 from laboratory.namespaces import Namespace, Network, sweep
+from laboratory.ocsp_responder import OcspResponder
 from laboratory.processes import Daemon
+from laboratory.publisher import Publisher
 from laboratory.settings import Tree
 from laboratory.strongswan import StrongSwan
 
@@ -70,6 +73,21 @@ class Laboratory:
         self.daemons.append(server)
         server.start()
         return server
+
+    def publisher(self, name: str, place: Namespace, address: str) -> Publisher:
+        """A web server, started."""
+        publisher = Publisher(name, place, self.directory / name, address)
+        self.daemons.append(publisher)
+        publisher.start()
+        return publisher
+
+    def ocsp_responder(
+        self, name: str, place: Namespace, authority: Authority, signer: Party | None = None
+    ) -> OcspResponder:
+        """An OCSP responder, which starts when it is told what to answer."""
+        responder = OcspResponder(name, place, self.directory / name, authority, signer)
+        self.daemons.append(responder)
+        return responder
 
     def peer(self, kind: str, name: str, place: Namespace, charon: Tree | None = None) -> StrongSwan | Ikegw:
         """A daemon by its kind's name, `strongswan` (then with `charon`) or `ikegw`."""

@@ -24,7 +24,7 @@ SWANCTL = "/usr/sbin/swanctl"
 # Only what is needed: with every plugin of the packages each call of swanctl takes seconds.
 _CHARON_PLUGINS = (
     "random nonce openssl pem pkcs1 pkcs8 x509 revocation constraints pubkey aes sha1 sha2 hmac kdf gcm ctr ccm"
-    " chapoly curve25519{} kernel-netlink socket-default vici updown resolve"
+    " chapoly curve25519{} kernel-netlink socket-default vici updown resolve curl"
 )
 _EAP_PLUGINS = " gcrypt md5 eap-identity eap-md5 eap-mschapv2 eap-gtc eap-tls eap-ttls"
 _CREDENTIALS = (
@@ -115,7 +115,12 @@ class StrongSwan:
         return said
 
     def install(self, name: str, party: Party, authority: x509.Certificate) -> None:
-        """Put a certificate with its key in x509/ and private/ as `name`.pem, and the authority in x509ca/ca.pem."""
+        """Put a certificate with its key in x509/ and private/ as `name`.pem, and the authority in x509ca/ca.pem.
+
+        What lies between goes to x509ca/ too, as `name`-1.pem and so on.
+        """
+        for number, each in enumerate(party.intermediates, 1):
+            (self.directory / "x509ca" / f"{name}-{number}.pem").write_bytes(each.public_bytes(Encoding.PEM))
         (self.directory / "x509" / f"{name}.pem").write_bytes(party.certificate.public_bytes(Encoding.PEM))
         (self.directory / "private" / f"{name}.pem").write_bytes(party.private_pem)
         self.trust(authority)
