@@ -11,7 +11,7 @@ from laboratory.freeradius import FreeRadius
 from laboratory.radius_logins import REALM, LoggedIn, RadiusGateway, settings_for
 from laboratory.room import Laboratory
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.internet.task import deferLater
 
 from ikegw.config.radius import Schedule, Service, Strategy
@@ -177,6 +177,42 @@ async def test_no_login_fails_that_another_server_could_serve(
     dead = [event for event in asking.events if isinstance(event, AaaServerDead)]
     assert [event.server for event in dead] == ["one"]
     assert ("refused" in dead[0].reason) is (end == "kill")
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP])
+@pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
+async def test_a_server_is_lost_in_the_middle_of_logins(
+    laboratory: Laboratory, gateway: MakeGateway, end: signal.Signals
+) -> None:
+    """Only those fail whose dialogue is known there and nowhere else, and who tries again gets in."""
+    one, two = laboratory.freeradius("one"), laboratory.freeradius("two")
+    asking = gateway(one, two, schedule=Schedule(first=0.5, tries=2))
+    challenged: set[int] = set()
+    later: list[Deferred[LoggedIn]] = []
+
+    def hear(number: int) -> None:
+        challenged.add(number)
+        if len(challenged) == 20:
+            one.daemon.signal(end)
+            later.extend(asking.log_in("plain") for _ in range(40))
+
+    def log_in(number: int) -> "Deferred[LoggedIn]":
+        return asking.log_in("plain", challenged=lambda: hear(number))
+
+    try:
+        ends = await DeferredList([log_in(number) for number in range(60)], consumeErrors=True)
+        for login in await gatherResults(later, consumeErrors=True):
+            accepted(login)
+        lost = {number for number, (is_good, _) in enumerate(ends) if not is_good}
+        assert lost <= challenged
+        for number in lost:
+            failure: Any = ends[number][1]
+            assert str(failure.value).startswith(f"one ({one.address}:1812) did not answer")
+        for login in await gatherResults([log_in(number) for number in lost], consumeErrors=True):
+            accepted(login)
+        assert lost
+    finally:
+        one.daemon.signal(signal.SIGCONT)
 
 
 @pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]

@@ -6,6 +6,7 @@ import pytest
 from memory_pair import Pair, accept, answer_status, make_pair
 
 from ikegw.machines.tracing import transitions
+from ikegw.radius.association import LEAVING_AT_ONCE
 from ikegw.radius.liveness import Liveness, LivenessMachine
 from ikegw.radius.packets import Code
 from ikegw.testing.radius import Asked
@@ -62,6 +63,33 @@ def test_a_dead_server_is_found_in_seconds_and_those_who_can_leave_it_do() -> No
     assert (
         len(p.server.of(Code.ACCESS_REQUEST)) == 6
     )  # three, twice: who waited for a place was not sent to a dead server
+
+
+def test_however_many_leave_a_dead_server_they_keep_nobody_else_waiting() -> None:
+    p = make_pair(most_in_flight=400)
+    answers = [p.ask(elsewhere=True) for _ in range(500)]
+    left: list[int] = []
+
+    def leave(_: object) -> None:
+        left[-1] += 1
+
+    for answer in answers:
+        answer.deferred.addCallback(leave)
+    while p.association.load:
+        left.append(0)
+        p.clock.advance(0.001 if sum(left) else 0.1)
+    assert sum(left) == 500
+    assert max(left) <= LEAVING_AT_ONCE
+
+
+def test_a_server_that_is_no_longer_configured_has_nobody_leave_it_later() -> None:
+    p = make_pair()
+    answers = [p.ask(elsewhere=True) for _ in range(2 * LEAVING_AT_ONCE)]
+    while p.association.load == len(answers):
+        p.clock.advance(0.1)
+    p.association.close()
+    assert not any(answer.waits for answer in answers)
+    assert not p.clock.getDelayedCalls()
 
 
 def test_a_dialogue_that_is_bound_to_it_is_answered_if_it_comes_back_in_time() -> None:
