@@ -25,6 +25,7 @@ from ikegw.config.settings import (
     Network,
     SharedKey,
 )
+from ikegw.config.shunt_rules import build_shunt
 from ikegw.config.web_rules import build_web
 from ikegw.policy.carriage import Carriage
 from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, OcspUse, RemoteAuth, Retransmit
@@ -67,6 +68,7 @@ def build(root: Section, path: Path, directories: Directories) -> Config:
         build_coa(root.tables["coa"], root.tables["secrets"].named["coa"]),
         build_downloads(root.tables["downloads"]),
         tuple(map(build_authority, root.named["authorities"].values())),
+        shunts=tuple(map(build_shunt, root.named["shunts"].values())),
     )
 
 

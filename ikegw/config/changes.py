@@ -62,6 +62,7 @@ def changes(old: Config, new: Config) -> Changes:
                 "downloads",
                 "authorities",
                 "web",
+                "shunts",
             )
             if getattr(old, name) != getattr(new, name)
         ),

@@ -16,6 +16,7 @@ from ikegw.config.radius_rules import check_radius, check_realms_of
 from ikegw.config.reading import Section
 from ikegw.config.rounds_rules import check_rounds, lets_in_by_eap
 from ikegw.config.settings import Directories
+from ikegw.config.shunt_rules import check_shunts
 from ikegw.config.web_rules import check_web
 from ikegw.policy.connections import AuthKind, StartAction
 from ikegw.policy.selectors import Dynamic
@@ -49,6 +50,7 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     yield from check_coa(root.tables["coa"], root.tables["secrets"].named["coa"], incomplete)
     yield from check_eap(root, directories, incomplete)
     yield from check_authorities(root.named["authorities"], directories)
+    yield from check_shunts(root.named["shunts"])
     for connection in root.named["connections"].values():
         yield from check_realms_of(connection, radius, incomplete)
         yield from check_revocation(connection)

@@ -16,6 +16,7 @@ from ikegw.config.tables.gateway import CONTROL, DATA_PLANE, LIMITS, LISTEN, LOG
 from ikegw.config.tables.pools import ADDRESSES, POOL, STORE
 from ikegw.config.tables.radius import RADIUS
 from ikegw.config.tables.secrets import SECRETS
+from ikegw.config.tables.shunts import SHUNT
 from ikegw.config.tables.web import WEB
 
 SCHEMA: Final = Table(
@@ -31,6 +32,7 @@ SCHEMA: Final = Table(
         WEB,
         EAP,
         CONNECTION,
+        SHUNT,
         POOL,
         ADDRESSES,
         STORE,

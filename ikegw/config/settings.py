@@ -16,6 +16,7 @@ from ikegw.config.radius import NO_RADIUS, RadiusSettings
 from ikegw.paths import Endpoint
 from ikegw.policy.connections import Connection
 from ikegw.policy.identities import IdentityPattern
+from ikegw.policy.shunts import Shunt
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -138,6 +139,7 @@ class Config:
     coa: CoaSettings = field(factory=CoaSettings)
     downloads: DownloadSettings = DEFAULT_DOWNLOADS
     authorities: tuple[Authority, ...] = ()
+    shunts: tuple[Shunt, ...] = ()
 
     def connection(self, name: str) -> Connection | None:
         """The connection of that name."""

@@ -13,5 +13,5 @@ SOCKET_MARK: Final = 0x494B
 TABLE_BASE: Final = 45000
 """Routes of prefix length n are in table `TABLE_BASE` + n, in both address families."""
 
-RULE_BASE: Final = 18000
-"""Our rules' priorities begin here: before main (32766), longest prefixes first."""
+OURS_PASS, DROP_ENTRIES, SLOTS, DROP_SLOTS, PAST_ALL = 18000, 18001, 18010, 18999, 19999
+"""Our rules' priorities: before main (32766). `SLOTS` and `DROP_SLOTS` have four for each prefix length, the longest first."""

@@ -78,6 +78,19 @@ def fit_of(
     return max(fits, default=None)
 
 
+def led_by(remote_selectors: Sequence[TrafficSelector], address: IPv4Address | IPv6Address) -> int:
+    """The longest prefix by which routes lead a packet for `address` to who has these selectors; -1: none does."""
+    return max(
+        (
+            _prefix(selector, address)
+            for selector in remote_selectors
+            if selector.start.version == address.version
+            and int(selector.start) <= int(address) <= int(selector.end)
+        ),
+        default=-1,
+    )
+
+
 def _prefix(selector: TrafficSelector, address: IPv4Address | IPv6Address) -> int:
     """The prefix length of that network among the selector's which holds the address: a range is cut into networks."""
     return next(network.prefixlen for network in networks_of(selector) if address in network)

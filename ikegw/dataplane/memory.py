@@ -14,9 +14,19 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
 from ikegw.dataplane.admission import QUIET_SECONDS, check_installable, check_trap
-from ikegw.dataplane.matching import Fit, InnerPacket, ends_of, fit_of, inbound_allowed, outbound_match
+from ikegw.dataplane.matching import (
+    Fit,
+    InnerPacket,
+    ends_of,
+    fit_of,
+    inbound_allowed,
+    led_by,
+    outbound_match,
+)
+from ikegw.dataplane.shunts import check_shunt
 from ikegw.dataplane.spis import SpiSpace
 from ikegw.paths import Path
+from ikegw.policy.shunts import Fate, Shunt
 from ikegw.ports import (
     Acquired,
     DataPlaneError,
@@ -85,6 +95,7 @@ class MemoryPlane:
         self._listener: Callable[[DataPlaneEvent], None] | None = None
         self._installed: dict[bytes, _Installed] = {}
         self._traps: dict[str, _Trap] = {}
+        self._shunts: dict[str, Shunt] = {}
         self._age = 0
 
     # ------------------------------------------------------------ the contract
@@ -195,9 +206,25 @@ class MemoryPlane:
         self._traps.pop(name, None)
         return succeed(None)
 
+    def shunt(self, shunt: Shunt) -> Deferred[None]:
+        """See `ports.DataPlane`."""
+        try:
+            self._running()
+            check_shunt(shunt)
+        except DataPlaneError as error:
+            return fail(error)
+        self._shunts[shunt.name] = shunt
+        return succeed(None)
+
+    def unshunt(self, name: str) -> Deferred[None]:
+        """See `ports.DataPlane`."""
+        self._shunts.pop(name, None)
+        return succeed(None)
+
     def stop(self) -> Deferred[None]:
         """See `ports.DataPlane`."""
         self._traps.clear()
+        self._shunts.clear()
         for entry in self._installed.values():
             self._stop_timers(entry)
             if entry.removed is not None:
@@ -220,6 +247,11 @@ class MemoryPlane:
         return frozenset(self._traps)
 
     @property
+    def shunts(self) -> frozenset[str]:
+        """The names of the shunts that are laid."""
+        return frozenset(self._shunts)
+
+    @property
     def addresses(self) -> frozenset[IPv4Address | IPv6Address]:
         """The virtual addresses on our own end."""
         return frozenset(address for sa in self.installed for address in sa.virtual)
@@ -227,7 +259,9 @@ class MemoryPlane:
     # ------------------------------------------------------------ described packets
 
     def send(self, packet: InnerPacket) -> EspDatagram | None:
-        """The ESP packet that would leave, or None where no SA takes it (it is dropped, never sent in the clear)."""
+        """The ESP packet that would leave, or None where no SA takes it (it is dropped, or `passes` in the clear)."""
+        if self._fate(packet) is not None:
+            return None
         best: tuple[tuple[Fit, int], _Installed] | None = None
         for entry in self._installed.values():
             fit = None if entry.sa.standby else outbound_match(entry.sa, packet)
@@ -247,6 +281,22 @@ class MemoryPlane:
         )
         self._check_limits(entry)
         return EspDatagram(sa.path, sa.outbound_spi, entry.sent, sa.suite, sa.outbound_keys, packet)
+
+    def passes(self, packet: InnerPacket) -> bool:
+        """Whether it would leave in the clear."""
+        return self._fate(packet) is Fate.PASS
+
+    def _fate(self, packet: InnerPacket) -> Fate | None:
+        """What a shunt decides, None if none does: a tunnel's or a trap's remote prefix may be longer."""
+        led = [entry.sa.remote_selectors for entry in self._installed.values()]
+        led += [trap.remote_selectors for trap in self._traps.values()]
+        tunnels = max((led_by(selectors, packet.destination) for selectors in led), default=-1)
+        found: list[tuple[int, int, Fate | None]] = [(tunnels, 1, None)]
+        for shunt in self._shunts.values():
+            fit = fit_of(shunt.local_selectors, shunt.remote_selectors, packet)
+            if fit is not None:
+                found.append((fit[0], 2 if shunt.fate is Fate.PASS else 0, shunt.fate))
+        return max(found, key=lambda each: each[:2])[2]
 
     def _meet(self, packet: InnerPacket) -> None:
         fits = [

@@ -6,7 +6,6 @@ that takes 0.0.0.0/0 leaves the networks that the host is connected to alone, an
 route for 10.0.0.0/8. Packets with `marks.SOCKET_MARK`, the tunnel's own, are never led into it.
 """
 
-import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -15,12 +14,12 @@ from typing import Final, TypeVar
 
 from attrs import frozen
 
-from ikegw.dataplane.marks import RULE_BASE, SOCKET_MARK, TABLE_BASE
+from ikegw.dataplane.marks import SLOTS, SOCKET_MARK, TABLE_BASE
 from ikegw.dataplane.prefixes import Selector
 from ikegw.dataplane.rtnetlink import Address, Netlink
+from ikegw.dataplane.rules import MAIN, Action, Rule
+from ikegw.dataplane.shunts import Shunts
 
-_MAIN: Final = 254
-_FAMILY: Final = {4: socket.AF_INET, 6: socket.AF_INET6}
 _WIDTH: Final = {4: 32, 6: 128}
 
 K = TypeVar("K")
@@ -34,6 +33,7 @@ class Routing:
 
     def __init__(self, netlink: Netlink, index: int) -> None:
         self._netlink, self._index = netlink, index
+        self.shunts = Shunts(netlink)
         self.ours: tuple[Address, ...] = ()
         """This host's addresses, as they were last learned."""
         self._routes: dict[Network, list[Address | None]] = {}
@@ -144,6 +144,7 @@ class Routing:
 
     def clear(self) -> None:
         """Remove all rules; routes and addresses go with the device."""
+        self.shunts.clear()
         for version, length in list(self._lengths):
             self._lengths[version, length] = 1
             self._last_of_length(version, length)
@@ -152,16 +153,19 @@ class Routing:
         self._lengths[version, length] += 1
         if self._lengths[version, length] == 1:
             self._rules(True, version, length)
+            self.shunts.length_comes(version, length)
 
     def _last_of_length(self, version: int, length: int) -> None:
         if not _less(self._lengths, (version, length)):
+            self.shunts.length_goes(version, length)
             self._rules(False, version, length)
 
     def _rules(self, add: bool, version: int, length: int) -> None:
-        family, priority = _FAMILY[version], RULE_BASE + 2 * (128 - length)
+        priority = SLOTS + 4 * (128 - length)
         if length < _WIDTH[version]:
-            self._netlink.rule(add, family, priority, _MAIN, longer_than=length)
-        self._netlink.rule(add, family, priority + 1, TABLE_BASE + length, unless_mark=SOCKET_MARK)
+            self._netlink.rule(add, Rule(version, priority + 1, Action.LOOK_UP, MAIN, longer_than=length))
+        table = TABLE_BASE + length
+        self._netlink.rule(add, Rule(version, priority + 2, Action.LOOK_UP, table, unless_mark=SOCKET_MARK))
 
 
 @frozen

@@ -25,6 +25,7 @@ from ikegw.dataplane.netlink import (
     attributes,
     number,
 )
+from ikegw.dataplane.rules import PROTOCOL, Rule
 
 Address = IPv4Address | IPv6Address
 
@@ -39,7 +40,6 @@ _NUMBER: Final = Struct("=L")
 _UP: Final = 1
 _UNSPEC, _UNIVERSE, _LINK_SCOPE = 0, 0, 253
 _UNICAST, _BOOT, _STATIC = 1, 3, 4
-_TO_TABLE, _INVERT = 1, 2
 _NODAD: Final = 2
 _ADDRESS_GROUPS: Final = 0x10 | 0x100
 _LINK_INFO, _INFO_KIND, _INFO_DATA, _XFRM_IF_ID = 18, 1, 2, 2
@@ -118,14 +118,12 @@ class Netlink:
                     found[_LINK.unpack_from(body)[2]] = _NUMBER.unpack(if_id)[0]
         return found
 
-    def delete_rules(self, tables: range) -> None:
-        """Remove every rule that looks up one of these tables."""
+    def delete_rules(self, tables: range = range(0)) -> None:
+        """Remove every shunt's rule that bears our name, and every rule that looks up one of these tables."""
         for family in (socket.AF_INET, socket.AF_INET6):
             for kind, body in list(self._dump(GETRULE, _ROUTE.pack(family, *(0,) * 8))):
-                found_there = dict(attributes(body[_ROUTE.size :]))
-                table, priority = found_there.get(15), found_there.get(6)
-                if kind == NEWRULE and table and priority and _NUMBER.unpack(table)[0] in tables:
-                    self._gone("rule", DELRULE, body, str(_NUMBER.unpack(priority)[0]))
+                if kind == NEWRULE and _is_ours(body, tables):
+                    self._gone("rule", DELRULE, body, "of a gateway that was killed")
 
     def index_of(self, address: Address) -> int:
         """The index of the link that has the address, 0 if none has."""
@@ -148,27 +146,9 @@ class Netlink:
             body += attribute(7, source.packed)
         self._change("route", add, NEWROUTE, DELROUTE, CREATE | REPLACE, body, f"{network}/{length}")
 
-    def rule(
-        self,
-        add: bool,
-        family: int,
-        priority: int,
-        table: int,
-        unless_mark: int | None = None,
-        longer_than: int | None = None,
-    ) -> None:
-        """Look a table up: for packets without a mark, or only heeding routes with a prefix longer than a length."""
-        flags = _INVERT if unless_mark is not None else 0
-        body = (
-            _ROUTE.pack(family, 0, 0, 0, _UNSPEC, 0, 0, _TO_TABLE, flags)
-            + number(6, priority)
-            + number(15, table)
-        )
-        if unless_mark is not None:
-            body += number(10, unless_mark) + number(16, 0xFFFFFFFF)
-        if longer_than is not None:
-            body += number(14, longer_than)
-        self._change("rule", add, NEWRULE, DELRULE, CREATE | EXCLUSIVE, body, f"{priority} to table {table}")
+    def rule(self, add: bool, rule: Rule) -> None:
+        """Lay a rule of policy routing, or take it away."""
+        self._change("rule", add, NEWRULE, DELRULE, CREATE | EXCLUSIVE, rule.encode(), str(rule.priority))
 
     def addresses(self) -> list[Address]:
         """Every address of this network namespace, except those of links that are being checked for duplicates."""
@@ -225,6 +205,13 @@ class Netlink:
                     if answer.kind == DONE:
                         return
                     yield answer
+
+
+def _is_ours(rule: bytes, tables: range) -> bool:
+    found, table = dict(attributes(rule[_ROUTE.size :])), 0
+    if 15 in found:
+        table = _NUMBER.unpack(found[15])[0]
+    return table in tables or (not table and found.get(21) == bytes([PROTOCOL]))
 
 
 def _family(address: Address) -> int:

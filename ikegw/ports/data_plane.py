@@ -11,6 +11,7 @@ from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
 from ikegw.paths import Path
 from ikegw.policy.carriage import PLAIN, Carriage
+from ikegw.policy.shunts import Shunt
 from ikegw.wire.selectors import TrafficSelector
 
 
@@ -172,6 +173,19 @@ class DataPlane(Protocol):
 
     def untrap(self, name: str) -> Deferred[None]:
         """Take a trap away; nothing happens if there is none of that name."""
+        ...
+
+    def shunt(self, shunt: Shunt) -> Deferred[None]:
+        """Let packets pass in the clear that would enter a tunnel, or drop those that would leave in the clear (RFC 4301 §4.4.1).
+
+        Of what overlaps the longest remote prefix decides; at the same length what passes comes first, then SAs and traps, then
+        what is dropped. A shunt of a name that is laid already takes its place. DataPlaneError if it cannot be, and then
+        nothing has changed.
+        """
+        ...
+
+    def unshunt(self, name: str) -> Deferred[None]:
+        """Take a shunt away; nothing happens if there is none of that name."""
         ...
 
     def stop(self) -> Deferred[None]:

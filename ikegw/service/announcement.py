@@ -18,6 +18,8 @@ def announcement(assembled: Assembled) -> Iterator[str]:
     yield f"listening on {', '.join(map(str, assembled.transport.endpoints()))}"
     yield f"data plane: {assembled.plane.kind} ({assembled.plane.why})"
     yield from map(connection_line, config.connections)
+    for shunt in config.shunts:
+        yield f"shunt {shunt.name}: {shunt.fate.value} {networks(shunt.local_selectors)} === {networks(shunt.remote_selectors)}"
     if not config.connections:
         yield "no connection is configured: nobody can connect"
 

@@ -43,6 +43,7 @@ from ikegw.service.kept_lists import KeptLists
 from ikegw.service.lending import Lenders
 from ikegw.service.logins import Logins
 from ikegw.service.preparation import Prepared
+from ikegw.service.shunts import Shunting
 
 
 @frozen
@@ -69,6 +70,7 @@ class Assembled:
     prepared: Prepared
     transport: UdpTransport
     plane: Plane
+    shunting: Shunting
     addresses: Lenders
     authenticator: Authenticator
     admission: Admission
@@ -161,6 +163,7 @@ def assemble(
         prepared,
         transport,
         plane,
+        Shunting(plane.plane),
         addresses,
         authenticator,
         admission,

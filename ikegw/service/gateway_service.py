@@ -150,7 +150,8 @@ class GatewayService(Service):
         opened = assembled.accounting.start(assembled.gateway, accounting_realms(assembled.prepared.config))
         opened.addCallback(lambda _: assembled.kept_lists.start())
         opened.addCallback(lambda _: assembled.addresses.start())
-        return opened.addCallback(lambda _: assembled.gateway.start())
+        opened.addCallback(lambda _: assembled.gateway.start())
+        return opened.addCallback(lambda _: assembled.shunting.configure(assembled.prepared.config.shunts))
 
     def _ready(self, _: None) -> None:
         if not self.running:

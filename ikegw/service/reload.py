@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from ikegw.auth.credentials import Credentials
 from ikegw.config import Changes, changes
@@ -35,9 +36,7 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     assembled.kept_lists.shelf.directory = new.downloads.directory
     assembled.addresses.config = new
     if found.pools or {"lending", "dhcp"}.intersection(found.applied):
-        assembled.addresses.reload(new, prepared.pools).addErrback(
-            lambda failure: _LOG.error("{why}", why=str(failure.value))
-        )
+        assembled.addresses.reload(new, prepared.pools).addErrback(_not_done)
     assembled.addresses.hear(assembled.plane.plane.device)
     if "limits" in found.applied:
         assembled.admission.limits = gate_limits(new.limits)
@@ -47,6 +46,8 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
         assembled.radius.reload(new.radius)
         ours = station(new)
         assembled.logins.station = assembled.accounting.station = assembled.coa.authorization.station = ours
+    if "shunts" in found.applied:
+        assembled.shunting.configure(new.shunts).addErrback(_not_done)
     if found.connections or found.reordered:
         assembled.gateway.reload(new.connections)
     if other_files or "authorities" in found.applied:
@@ -55,6 +56,10 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     assembled.prepared = prepared
     lines = [*_told(found, other_files), *_hear_others(assembled, found)]
     return tuple(lines) or ("reloaded: nothing changed",)
+
+
+def _not_done(failure: Failure) -> None:
+    _LOG.error("{why}", why=failure.getErrorMessage())
 
 
 def _hear_others(assembled: Assembled, found: Changes) -> Iterator[str]:

@@ -38,6 +38,11 @@ class MemoryHarness:
         self.clock = Clock()
         self.planes = [MemoryPlane(self.clock, os.urandom) for _ in range(2)]
         self.told = [[], []]
+        self.clear = False
+
+    def open_the_clear(self):
+        """Let the left side's packets reach the right side's inner address without a tunnel, too."""
+        self.clear = True
 
     @inlineCallbacks
     def start(self):
@@ -57,8 +62,11 @@ class MemoryHarness:
         packet = InnerPacket(
             self.sides[sender].inner[0],
             IPv4Address(to) if to else self.sides[1 - sender].inner[0],
+            ports=(7777, 7777),
             octets=octets,
         )
+        if self.planes[sender].passes(packet):
+            return self.clear
         return self.planes[1 - sender].receive(self.planes[sender].send(packet)) is not None
 
     @inlineCallbacks
@@ -97,6 +105,10 @@ class UserspaceHarness:
                 udp.bind((str(side.inner[0]), 7777))
                 self._sockets.append(udp)
 
+    def open_the_clear(self):
+        left, right = self.sides
+        left.namespace.run("ip", "route", "add", "10.0.0.0/8", "via", f"{right.outer[0]}")
+
     def _made(self, side):
         return RunningPlane.make(reactor, side, ports=(4500, 4501), lost=self.lost.append)
 
@@ -114,7 +126,9 @@ class UserspaceHarness:
         for udp in self._sockets:
             udp.close()
         for side in self.sides:
-            assert "lookup 450" not in side.namespace.run("ip", "rule"), "a rule is left"
+            for version, usual in (("-4", 3), ("-6", 2)):
+                rules = side.namespace.run("ip", version, "rule").splitlines()
+                assert len(rules) == usual, "a rule is left"
             assert "ikegw0" not in side.namespace.run("ip", "link"), "the device is left"
             assert not self.left(side.namespace)
         self._network.__exit__(None, None, None)

@@ -9,9 +9,14 @@ from pytest_twisted import inlineCallbacks
 
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.paths import Endpoint, Path
-from ikegw.policy.selectors import from_network
+from ikegw.policy.selectors import from_network, parse_selector
+from ikegw.policy.shunts import Fate, Shunt
 from ikegw.ports import Acquired, DataPlaneError, HardExpired, Limits, MappingChanged, SoftExpired, Usage
 from ikegw.testing.plane_pair import mirrored, suite_named, tunnel
+
+
+def shunt(name, fate, far, near="10.1.0.0/16"):
+    return Shunt(name, fate, (parse_selector(near),), (parse_selector(far),))
 
 
 class Contract:
@@ -291,6 +296,98 @@ class Contract:
         assert [told.name for told in (yield pair.heard(0, 2))] == ["narrow", "wide"]
         with pytest.raises(DataPlaneError, match="selectors"):
             yield plane.trap("none", self.NET, ())
+
+    HOST, SITE, WORLD = ("10.2.0.1/32", "10.2.0.0/24", "10.0.0.0/8")
+
+    @within
+    @inlineCallbacks
+    def test_what_passes_goes_past_a_wider_tunnel_until_that_is_taken_back(self, pair):
+        plane, one = pair.planes[0], (yield self.installed(pair))
+        pair.open_the_clear()
+        yield plane.shunt(shunt("lan", Fate.PASS, self.HOST))
+        assert (yield pair.carries())
+        assert (yield plane.usage(one.inbound_spi)).outbound_packets == 0
+        yield plane.shunt(shunt("lan", Fate.PASS, "10.9.0.0/16"))
+        assert (yield pair.carries())
+        assert (yield plane.usage(one.inbound_spi)).outbound_packets == 1
+        yield plane.unshunt("lan")
+        yield plane.unshunt("lan")
+
+    @within
+    @inlineCallbacks
+    def test_what_is_dropped_goes_neither_in_the_clear_nor_by_a_wider_tunnel(self, pair):
+        plane = pair.planes[0]
+        pair.open_the_clear()
+        yield plane.shunt(shunt("never", Fate.DROP, self.HOST))
+        assert not (yield pair.carries(arrives=False))
+        one = yield self.installed(pair)
+        assert not (yield pair.carries(arrives=False))
+        assert (yield plane.usage(one.inbound_spi)).outbound_packets == 0
+        yield plane.unshunt("never")
+        yield plane.remove(one.inbound_spi)
+        yield pair.planes[1].remove(one.outbound_spi)
+        yield self.installed(pair, 2)
+        assert (yield pair.carries(to=str(pair.sides[1].inner[0])))
+
+    @within
+    @inlineCallbacks
+    def test_of_what_overlaps_the_longest_remote_prefix_decides_then_pass_tunnel_and_drop(self, pair):
+        plane = pair.planes[0]
+        pair.open_the_clear()
+        one = yield self.installed(pair)
+        sent = 0
+        for shunts, by_tunnel, arrives in (
+            ([("a", Fate.DROP, self.WORLD)], True, True),
+            ([("a", Fate.DROP, self.SITE)], True, True),
+            ([("a", Fate.PASS, self.SITE)], False, True),
+            ([("a", Fate.PASS, self.WORLD)], True, True),
+            ([("a", Fate.PASS, self.HOST), ("b", Fate.DROP, self.HOST)], False, True),
+            ([("a", Fate.PASS, self.SITE), ("b", Fate.DROP, self.HOST)], False, False),
+            ([("a", Fate.PASS, self.HOST), ("b", Fate.DROP, self.SITE)], False, True),
+        ):
+            for each in shunts:
+                yield plane.shunt(shunt(*each))
+            assert (yield pair.carries(arrives=arrives)) is arrives, shunts
+            sent += by_tunnel
+            assert (yield plane.usage(one.inbound_spi)).outbound_packets == sent, shunts
+            for name, *_ in shunts:
+                yield plane.unshunt(name)
+
+    @within
+    @inlineCallbacks
+    def test_shunts_heed_addresses_protocols_and_ports(self, pair):
+        plane = pair.planes[0]
+        pair.open_the_clear()
+        for near, far, arrives in (
+            ("10.1.0.0/24", "10.2.0.0/24[udp/7777]", False),
+            ("10.1.0.0/24", "10.2.0.0/24[udp/7000-8000]", False),
+            ("10.1.0.0/24[udp/7777]", "10.2.0.0/24", False),
+            ("10.1.0.9/32", "10.2.0.0/24[udp/7777]", True),
+            ("10.1.0.0/24", "10.2.0.0/24[tcp/7777]", True),
+            ("10.1.0.0/24", "10.2.0.0/24[udp/7778]", True),
+        ):
+            yield plane.shunt(shunt("never", Fate.DROP, far, near))
+            yield plane.shunt(shunt("clear", Fate.PASS, self.WORLD))
+            assert (yield pair.carries(arrives=arrives)) is arrives, (near, far)
+
+    @within
+    @inlineCallbacks
+    def test_a_shunt_that_rules_cannot_tell_changes_nothing(self, pair):
+        plane = pair.planes[0]
+        pair.open_the_clear()
+        yield plane.shunt(shunt("one", Fate.DROP, self.HOST))
+        for far, said in (
+            ("10.2.0.0/24[icmp/8]", "ICMP"),
+            ("10.2.0.0/24[tcp/1024-65535]", "1 to 65534"),
+            ("fd00::/8", "no packet could match"),
+        ):
+            with pytest.raises(DataPlaneError, match=said):
+                yield plane.shunt(shunt("one", Fate.PASS, far))
+            assert not (yield pair.carries(arrives=False))
+        wide = tuple(from_network(ip_network(f"10.{n}.0.0/16")) for n in range(20))
+        with pytest.raises(DataPlaneError, match="pairs of networks"):
+            yield plane.shunt(Shunt("one", Fate.PASS, wide, wide))
+        assert not (yield pair.carries(arrives=False))
 
     @within
     @inlineCallbacks

@@ -16,11 +16,20 @@ from twisted.python.failure import Failure
 
 import ikegw
 from ikegw.dataplane.admission import QUIET_SECONDS, check_installable, check_plain, check_trap
+from ikegw.dataplane.shunts import check_shunt
 from ikegw.dataplane.spis import SpiSpace
 from ikegw.dataplane.userspace.control import Json, Kind, decode_ike
-from ikegw.dataplane.userspace.description import description, named, pair, selector_in, trap_description
+from ikegw.dataplane.userspace.description import (
+    description,
+    named,
+    pair,
+    selector_in,
+    shunt_description,
+    trap_description,
+)
 from ikegw.dataplane.userspace.link import Link
 from ikegw.paths import Endpoint, Path
+from ikegw.policy.shunts import Shunt
 from ikegw.ports import (
     Acquired,
     DataPlaneError,
@@ -200,6 +209,19 @@ class UserspacePlane:
     def untrap(self, name: str) -> Deferred[None]:
         """See `ports.DataPlane`."""
         return self._ask(Kind.UNTRAP, {"name": name}).addCallback(lambda _: None)
+
+    def shunt(self, shunt: Shunt) -> Deferred[None]:
+        """See `ports.DataPlane`. Cancelled: it is taken away again."""
+        try:
+            check_shunt(shunt)
+        except DataPlaneError as error:
+            return fail(error)
+        asked = self._ask(Kind.SHUNT, shunt_description(shunt), lambda _: self.unshunt(shunt.name))
+        return asked.addCallback(lambda _: None)
+
+    def unshunt(self, name: str) -> Deferred[None]:
+        """See `ports.DataPlane`."""
+        return self._ask(Kind.UNSHUNT, {"name": name}).addCallback(lambda _: None)
 
     def stop(self) -> Deferred[None]:
         """Ask the process to remove everything and end; fires when it is gone."""

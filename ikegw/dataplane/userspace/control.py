@@ -34,6 +34,8 @@ class Kind(IntEnum):
     COUNTS = 9
     TRAP = 10
     UNTRAP = 11
+    SHUNT = 12
+    UNSHUNT = 13
     REPLY = 16
     REFUSAL = 17
     EVENT = 18

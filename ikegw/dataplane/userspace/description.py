@@ -5,6 +5,7 @@ from typing import Any
 
 from ikegw.dataplane.userspace.control import Json
 from ikegw.paths import Endpoint
+from ikegw.policy.shunts import Fate, Shunt
 from ikegw.ports import Selectors, TunnelSa
 from ikegw.wire.selectors import TrafficSelector
 
@@ -35,6 +36,22 @@ def trap_description(
         "remote_ts": [_selector(one) for one in remote_selectors],
         "quiet_seconds": quiet_seconds,
     }
+
+
+def shunt_description(shunt: Shunt) -> Json:
+    """The body of a SHUNT."""
+    return {
+        "name": shunt.name,
+        "fate": shunt.fate.value,
+        "local_ts": [_selector(one) for one in shunt.local_selectors],
+        "remote_ts": [_selector(one) for one in shunt.remote_selectors],
+    }
+
+
+def shunt_in(body: Json) -> Shunt:
+    """The reverse."""
+    local, remote = (tuple(map(selector_in, body[side])) for side in ("local_ts", "remote_ts"))
+    return Shunt(body["name"], Fate(body["fate"]), local, remote)
 
 
 def _selector(selector: TrafficSelector) -> list[str | int]:

@@ -19,6 +19,7 @@ from ikegw.dataplane.rtnetlink import AddressChanges, Netlink
 from ikegw.dataplane.userspace.carriers import Carrier, RawCarrier, SocketName, UdpCarrier
 from ikegw.dataplane.userspace.control import BadFrame, Frames, Json, Kind, encode_ike, frame, json_frame
 from ikegw.dataplane.userspace.database import Database, Refused
+from ikegw.dataplane.userspace.description import shunt_in
 from ikegw.dataplane.userspace.inbound import Inbound
 from ikegw.dataplane.userspace.outbound import Outbound
 from ikegw.dataplane.userspace.traps import Traps
@@ -125,6 +126,12 @@ class Process:
         if kind is Kind.UNTRAP:
             self._started.traps.remove(body["name"])
             return {}
+        if kind is Kind.SHUNT:
+            self._started.shunts.lay(shunt_in(body))
+            return {}
+        if kind is Kind.UNSHUNT:
+            self._started.shunts.lift(body["name"])
+            return {}
         return self._asked_of(self._started.database, kind, body)
 
     @staticmethod
@@ -218,6 +225,8 @@ class _Started:
         netlink.set_up(tun.index, mtu, _TUN_QUEUE)
         self._routing = routing = Routing(netlink, tun.index)
         self._undo.callback(routing.clear)
+        self.shunts = routing.shunts
+        netlink.delete_rules()
         self._udp: dict[Endpoint, UdpCarrier] = {}
         self._raw: dict[str, RawCarrier] = {}
         self.database = database = Database(

@@ -13,6 +13,7 @@ from ikegw.dataplane.interface import STRICT_REVERSE_PATH, reverse_path_is_stric
 from ikegw.dataplane.prefixes import Selector
 from ikegw.dataplane.routing import Lead, Routing
 from ikegw.dataplane.rtnetlink import AddressChanges, Netlink
+from ikegw.dataplane.shunts import Shunts
 from ikegw.dataplane.xfrm import encoding
 from ikegw.dataplane.xfrm.device import Device, make_device, remove_leftovers
 from ikegw.dataplane.xfrm.hearing import Hearing
@@ -149,6 +150,11 @@ class Foundation:
             return self._routing.lead_anew(lead, local, remote)
         except OSError:
             return lead
+
+    @property
+    def shunts(self) -> Shunts:
+        """Those of the device's routing."""
+        return self._routing.shunts
 
     def index_of(self, address: Address) -> int:
         """The interface that has the address, 0 if none has."""

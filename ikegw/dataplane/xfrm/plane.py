@@ -29,6 +29,7 @@ from ikegw.dataplane.xfrm.traps import Traps
 from ikegw.dataplane.xfrm.values import Direction, Policy, PolicyReport, Told
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.carriage import Offload
+from ikegw.policy.shunts import Shunt
 from ikegw.ports import DataPlaneError, DataPlaneEvent, Random, Selectors, TunnelSa, Usage
 
 _ASKED_POLICIES: Final = 8
@@ -320,6 +321,27 @@ class XfrmPlane:
         if self._run is None:
             return succeed(None)
         return self._do(self._run.events.traps.lift(name), f"{name}: untrap")
+
+    # ------------------------------------------------------------ shunts
+
+    def shunt(self, shunt: Shunt) -> Deferred[None]:
+        """See `ports.DataPlane`; what passes or is dropped never comes near our policies."""
+        try:
+            self._running().foundation.shunts.lay(shunt)
+        except OSError as error:
+            return fail(DataPlaneError(f"shunt {shunt.name}: {error}"))
+        except DataPlaneError as error:
+            return fail(error)
+        return succeed(None)
+
+    def unshunt(self, name: str) -> Deferred[None]:
+        """See `ports.DataPlane`."""
+        try:
+            if self._run is not None:
+                self._run.foundation.shunts.lift(name)
+        except OSError as error:
+            return fail(DataPlaneError(f"shunt {name}: {error}"))
+        return succeed(None)
 
     # ------------------------------------------------------------ what comes unasked
 
