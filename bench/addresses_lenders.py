@@ -12,21 +12,42 @@ from handshake_cases import GATEWAY_ADDRESS
 from handshake_responders import Ikegw
 from laboratory.postgresql import Postgresql
 from laboratory.processes import Daemon
-from laboratory.settings import Tree
+from laboratory.settings import Tree, merged
 
 DHCP_SERVER: Final = "10.9.0.9"
 MEMORY: Final = "memory"
 NETWORK: Final = "10.64.0.0/12"
 
 
+@frozen
+class Seat:
+    """Where a gateway is, and where its clients are."""
+
+    address: str
+    client_address: str
+
+
+FIRST: Final = Seat(GATEWAY_ADDRESS, Ikegw.client_address)
+THE_OTHER: Final = Seat("10.9.0.5", "10.9.0.6")
+
+
 @define
 class Lending(Ikegw):
-    """ikegw with more settings."""
+    """ikegw with more settings, on a seat."""
 
     extra: Tree = field(factory=dict)
+    seat: Seat = FIRST
+
+    @property
+    def address(self) -> str:  # type: ignore[override]
+        return self.seat.address
+
+    @property
+    def client_address(self) -> str:  # type: ignore[override]
+        return self.seat.client_address
 
     def more(self) -> Tree:
-        return self.extra
+        return merged({"connections": {"road": {"local_addrs": [self.address]}}}, self.extra)
 
 
 @frozen
@@ -36,24 +57,24 @@ class Lender:
     name: str
 
     @contextmanager
-    def __call__(self, directory: Path) -> Iterator[Lending]:
+    def __call__(self, directory: Path, seat: Seat = FIRST) -> Iterator[Lending]:
         settings: Tree = {
             "pools": {"road": {"addrs": NETWORK, "store": self.name}},
             "store": {"path": str(directory / "addresses.db")},
             "accounting": {"directory": str(directory)},
         }
-        yield Lending(directory / "ikegw", extra=settings)
+        yield Lending(directory / "ikegw", extra=settings, seat=seat)
 
 
 class Postgres(Lender):
     """A pool in a database on this host."""
 
     @contextmanager
-    def __call__(self, directory: Path) -> Iterator[Lending]:
+    def __call__(self, directory: Path, seat: Seat = FIRST) -> Iterator[Lending]:
         server = Postgresql(directory / "pg")
         server.start()
         try:
-            with super().__call__(directory) as lending:
+            with super().__call__(directory, seat) as lending:
                 lending.extra["secrets"] = {"store": {"dsn": server.dsn}}
                 yield lending
         finally:
@@ -75,7 +96,7 @@ def dhcp_server(directory: Path, *mood: str) -> Iterator[Daemon]:
         server.stop()
 
 
-def asking(directory: Path) -> Lending:
+def asking(directory: Path, seat: Seat = FIRST) -> Lending:
     """A gateway whose clients have their addresses from that server."""
     settings: Tree = {
         "connections": {"road": {"pools": ["dhcp:bench"]}},
@@ -83,16 +104,17 @@ def asking(directory: Path) -> Lending:
         "addresses": {"provider_timeout": "30s"},
         "accounting": {"directory": str(directory)},
     }
-    return Lending(directory / "ikegw", extra=settings)
+    return Lending(directory / "ikegw", extra=settings, seat=seat)
 
 
 class Dhcp(Lender):
     """A DHCP server that takes its time."""
 
     @contextmanager
-    def __call__(self, directory: Path) -> Iterator[Lending]:
+    def __call__(self, directory: Path, seat: Seat = FIRST) -> Iterator[Lending]:
         with dhcp_server(directory):
-            yield asking(directory)
+            yield asking(directory, seat)
 
 
-LENDERS: Final = (Lender(MEMORY), Lender("sqlite"), Postgres("postgresql"), Dhcp("dhcp"))
+memory: Final = Lender(MEMORY)
+LENDERS: Final = (memory, Lender("sqlite"), Postgres("postgresql"), Dhcp("dhcp"))

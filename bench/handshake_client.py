@@ -1,6 +1,6 @@
 """The load: ikegw's own gateway as initiator of many IKE SAs, in a process of its own.
 
-    python handshake_client.py CASE CREDENTIALS IN-FLIGHT PEER'S-PORT OWN-ADDRESS PATIENCE
+    python handshake_client.py CASE CREDENTIALS IN-FLIGHT PEER'S-ADDRESS PEER'S-PORT OWN-ADDRESS PATIENCE
 
 Each line on its standard input is a number of IKE SAs to set up; each line that it answers is JSON: how many came up, why the
 first of the others did not, and the seconds that it took. Every client is another one, as far as its identities go round.
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from attrs import evolve
-from handshake_cases import CASES, CERTIFICATES, ESP, GATEWAY_ADDRESS, GATEWAY_NAME, SECRET, Case, client_name
+from handshake_cases import CASES, CERTIFICATES, ESP, GATEWAY_NAME, SECRET, Case, client_name
 from twisted.internet import reactor as the_reactor
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.stdio import StandardIO
@@ -44,8 +44,8 @@ from ikegw.testing.nobody import NobodyAsks, NobodyLogsIn
 reactor = cast(Any, the_reactor)
 
 
-def connection(case: Case, port: int, patience: float) -> Connection:
-    """The client's side of a case, for a client without a name yet; `port` is the responder's, `patience` in seconds."""
+def connection(case: Case, address: str, port: int, patience: float) -> Connection:
+    """The client's side of a case, without a name yet; `address` and `port` are the responder's, `patience` in seconds."""
     kind = AuthKind.PSK if case.key is None else AuthKind.PUBKEY
     return Connection(
         "",
@@ -57,7 +57,7 @@ def connection(case: Case, port: int, patience: float) -> Connection:
             ),
         ),
         parse_offer("ike", case.proposal),
-        remote_addresses=(IPv4Network(GATEWAY_ADDRESS),),
+        remote_addresses=(IPv4Network(address),),
         remote_port=port,
         virtual=(IPv4Address("0.0.0.0"),) if case.lends else (),
         retransmit=Retransmit(first=patience, tries=1),
@@ -139,10 +139,13 @@ def _unheard(event: Event) -> None:
     """Nobody listens to the load's own events."""
 
 
-def main(name: str, directory: str, in_flight: str, peer_port: str, own_address: str, patience: str) -> None:
+def main(
+    name: str, directory: str, in_flight: str, peer: str, peer_port: str, own_address: str, patience: str
+) -> None:
     case = next(each for each in CASES if each.name == name)
     gateway = _gateway(Path(directory), own_address)
-    StandardIO(Load(connection(case, int(peer_port), float(patience)), gateway, int(in_flight)))  # type: ignore[no-untyped-call]
+    template = connection(case, peer, int(peer_port), float(patience))
+    StandardIO(Load(template, gateway, int(in_flight)))  # type: ignore[no-untyped-call]
     reactor.run()
 
 

@@ -33,11 +33,15 @@ _CLIENT = str(Path(__file__).with_name("handshake_client.py"))
 
 @frozen
 class Work:
-    """How it is done: IKE SAs of one turn, logins under way at a time, and the client's patience."""
+    """How it is done: IKE SAs of one turn, logins under way at a time, and the client's patience.
+
+    Responders run on that `cpu`, if one is named: whoever else is busy is to be elsewhere.
+    """
 
     turn: int = TURN
     in_flight: int = IN_FLIGHT
     patience: float = PATIENCE
+    cpu: int | None = None
 
 
 @frozen
@@ -118,6 +122,8 @@ def serving(
 ) -> Iterator[Track]:
     """A responder that runs, with its client."""
     responder.start(case, pki)
+    if work.cpu is not None:
+        os.sched_setaffinity(responder.daemon.pid, {work.cpu})
     try:
         client = subprocess.Popen(
             [
@@ -126,6 +132,7 @@ def serving(
                 case.name,
                 str(clients),
                 str(work.in_flight),
+                responder.address,
                 str(responder.port),
                 responder.client_address,
                 str(work.patience),

@@ -37,6 +37,7 @@ def install_charon() -> str:
 class Ikegw:
     """ikegw, on the model of a data plane."""
 
+    address: ClassVar[str] = GATEWAY_ADDRESS
     port: ClassVar[int] = 500
     client_address: ClassVar[str] = "10.9.0.2"
     directory: Path
@@ -64,7 +65,7 @@ class Ikegw:
     def start(self, case: Case, pki: DemoPki | None) -> None:
         """Answer the clients of `case` from now on: no cookies, no log."""
         quiet: Tree = {
-            "listen": {"addresses": [GATEWAY_ADDRESS]},
+            "listen": {"addresses": [self.address]},
             "log": {"level": "error", "states": False},
             "control": {"socket": ""},
             "accounting": {"directory": str(self.directory)},
@@ -109,6 +110,7 @@ class Charon:
 
     # It takes its ports on every address, so it must have its own; and its clients must come from port 500, for where neither
     # port is 500 it takes a datagram for one that passed a NAT.
+    address: ClassVar[str] = GATEWAY_ADDRESS
     port: ClassVar[int] = 1500
     client_address: ClassVar[str] = "10.9.0.3"
     directory: Path

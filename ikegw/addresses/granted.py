@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from ikegw.addresses.owners import owner_of
 from ikegw.addresses.space import Address
 from ikegw.ports import AddressRequest, Lease, NoAddress
-from ikegw.session import Grant
+from ikegw.session import NOTHING_GRANTED, Grant
 
 _CHOOSE: Final = (0xFFFFFFFF, 0xFFFFFFFE)
 """RFC 2865 §5.8: the client may choose, or the gateway is to: neither is an address."""
@@ -68,6 +68,8 @@ def granted_address(grant: Grant, family: int) -> Address | None:
 
 def as_granted(lease: Lease, grant: Grant) -> Lease:
     """The lease with what the AAA server decided in place of what others say: its servers of names, and its netmask."""
+    if grant == NOTHING_GRANTED:
+        return lease
     ip4 = lease.ip4
     if ip4 is not None and ip4.ip == grant.ip4 and grant.ip4_netmask is not None:
         with suppress(ValueError):  # 255.0.255.0 and the like are none

@@ -1,6 +1,6 @@
 """One address that a DHCP server binds to one client of ours: what drives Figure 9."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import inf
 from typing import Final
 
@@ -39,6 +39,10 @@ class Patience:
         return (self.servers[sending % len(self.servers)],)
 
 
+def _among(servers: Iterable[Endpoint], address: Address) -> bool:
+    return any(server.address == address for server in servers)
+
+
 @define(eq=False)
 class _Exchange:
     """A message that waits for its answer. Of (seconds elapsed, how often sent) `build` makes its octets and who gets them."""
@@ -48,7 +52,7 @@ class _Exchange:
     tries: int
     build: Callable[[float, int], tuple[bytes, tuple[Endpoint, ...]]]
     sent: int = 0
-    asked: set[Address] = field(factory=set)
+    asked: list[Endpoint] = field(factory=list)
 
 
 @define(eq=False)
@@ -142,7 +146,7 @@ class Binding:
 
     def knows(self, server: Address) -> bool:
         """`relay.Asker`: whether this is one of our servers."""
-        return any(server == each.address for each in self.patience.servers)
+        return _among(self.patience.servers, server)
 
     def answered(self, answer: Answer, server: Endpoint) -> None:
         """`relay.Asker`: rows H-04, H-06, H-11, H-19 have guards; what passes them is an input."""
@@ -162,7 +166,7 @@ class Binding:
         machine = self._machine
         if answer.kind is Kind.OFFER:
             return machine.offered if answer.server and answer.address else None
-        if self._exchange is None or server.address not in self._exchange.asked:
+        if self._exchange is None or not _among(self._exchange.asked, server.address):
             return None
         awaited = self._bound or self._offer
         if answer.kind is Kind.NAK:
@@ -221,7 +225,8 @@ class Binding:
         """Rows H-06, H-11: the times run from when it was asked for, so that ours end no later than the server's."""
         assert self._exchange is not None and self._heard is not None  # noqa: S101, PT018 - its answer is here
         self._bound, self._since = self._heard, self._exchange.began
-        answer, _ = self._heard
+        self._heard = self._offer = None
+        answer, _ = self._bound
         self._close()
         self._tell(lambda waiting: waiting.callback(answer))
 
@@ -273,17 +278,21 @@ class Binding:
             return
         octets, servers = exchange.build(self.clock.seconds() - exchange.began, exchange.sent)
         exchange.sent += 1
-        exchange.asked.update(server.address for server in servers)
+        exchange.asked += servers
         for server in servers:
             self.relay.send(octets, server)
         wait = self.patience.timeout_seconds * 2 ** (exchange.sent - 1)
-        self._arm(min(wait, max(self._remaining(), 0.0)), self._unanswered)
+        self._arm(min(wait, max(self._remaining(), 0.0)), self._look_first)
 
     def _remaining(self) -> float:
         """Seconds until the lease runs out; endless as long as there is none."""
         if self._bound is None or self._bound[0].lease_seconds is None:
             return inf
         return self._since + self._bound[0].lease_seconds - self.clock.seconds()
+
+    def _look_first(self) -> None:
+        """The answer may have come while we were busy: what is in the socket by now is read before anything is sent again."""
+        self._arm(0.0, self._unanswered)
 
     def _unanswered(self) -> None:
         exchange = self._exchange

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from ikegw.config.dhcp import DhcpServers, LeasePer
 from ikegw.dhcp.answers import Answer
-from ikegw.dhcp.binding import Binding
+from ikegw.dhcp.binding import Binding, Patience
 from ikegw.dhcp.clients import Client
 from ikegw.dhcp.relay import Relay
 from ikegw.dhcp.wording import dialect_for, patience_with
@@ -27,7 +27,7 @@ Key = tuple[int, bytes]
 
 @define(eq=False)
 class Bindings:
-    """`settings` are for new bindings; those that stand go on with what they began with.
+    """`settings` are for new bindings, until `ask_by` gives others; those that stand go on with what they began with.
 
     `relay_of` gives our relay for the servers of an IP version, or raises NoAddress.
     """
@@ -35,10 +35,19 @@ class Bindings:
     settings: DhcpServers
     relay_of: Callable[[DhcpServers, int], Relay] = field(repr=False)
     clock: IReactorTime = field(repr=False)
+    _patience: dict[int, Patience] = field(init=False, repr=False)
     _held: dict[Key, Binding] = field(factory=dict, init=False, repr=False)
     _deaf: dict[Key, Binding] = field(factory=dict, init=False, repr=False)
     """Left by everybody, but a server may still answer (row H-18)."""
     _former: OrderedDict[Key, Address] = field(factory=OrderedDict, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.ask_by(self.settings)
+
+    def ask_by(self, settings: DhcpServers) -> None:
+        """Make new bindings so, from now on."""
+        self.settings = settings
+        self._patience = {family: patience_with(settings, family) for family in settings.families}
 
     @property
     def count(self) -> int:
@@ -94,20 +103,20 @@ class Bindings:
 
     def _made(self, key: Key, client: Client, request: AddressRequest) -> Binding:
         settings, family = self.settings, key[0]
-
-        def over(binding: Binding) -> None:
-            self._remember(key, binding.address)
-            for table in (self._held, self._deaf):
-                if table.get(key) is binding:
-                    del table[key]
-
         return Binding(
             dialect_for(family, client, settings, request, self._wish(key, request)),
             self.relay_of(settings, family),
-            patience_with(settings, family),
-            over,
+            self._patience[family],
+            self._over,
             self.clock,
         )
+
+    def _over(self, binding: Binding) -> None:
+        key = _key(binding.dialect.family, binding.dialect.client)
+        self._remember(key, binding.address)
+        for table in (self._held, self._deaf):
+            if table.get(key) is binding:
+                del table[key]
 
     def _wish(self, key: Key, request: AddressRequest) -> Address | None:
         """The address that the client asks for, else the one that it last had: some servers forget what is released."""

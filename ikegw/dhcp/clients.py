@@ -1,5 +1,6 @@
 """Who a DHCP server takes a client of ours for: the same at every login of one identity, so that it gets its address again."""
 
+from functools import cached_property
 from hashlib import sha256
 from typing import Final, Self
 
@@ -38,15 +39,15 @@ class Client:
 
     def numbered(self, number: int) -> Self:
         """Another one of the same name."""
-        return evolve(self, number=number)
+        return self if number == self.number else evolve(self, number=number)
 
-    @property
+    @cached_property
     def hardware(self) -> bytes:
         """chaddr, a MAC address of the locally administered kind, for servers and tables that want one."""
         first, *rest = self._digest(b"chaddr" + self.iaid)[:6]
         return bytes([first & 0xFC | 0x02, *rest])
 
-    @property
+    @cached_property
     def duid(self) -> bytes:
         """The DUID, a UUID made from the name (RFC 6355): all leases of one name have the same."""
         uuid = bytearray(self._digest(b"duid")[:16])
@@ -59,7 +60,7 @@ class Client:
         """Which of the leases of one DUID."""
         return self.number.to_bytes(4, "big")
 
-    @property
+    @cached_property
     def identifier(self) -> bytes:
         """Option 61."""
         if self.naming is Naming.DUID:

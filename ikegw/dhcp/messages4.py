@@ -6,6 +6,7 @@ in the client's tunnel (RFC 2131 §4.1).
 
 import struct
 from collections.abc import Mapping
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Final
 
@@ -35,6 +36,8 @@ _ASKED_FOR: Final = bytes(
     )
 )
 _LARGEST: Final = struct.pack("!H", 1500)
+_LOOPBACK: Final = 127
+_MULTICAST: Final = 224 << 24
 _KINDS: Final = {Message4.OFFER: Kind.OFFER, Message4.ACK: Kind.ACK, Message4.NAK: Kind.NAK}
 
 
@@ -83,6 +86,10 @@ class Dialect4:
         """By chaddr, and by the client identifier if the server sends it back (RFC 6842)."""
         return answer.hardware == self.client.hardware and answer.client in (None, self.client.identifier)
 
+    @cached_property
+    def _agent_information(self) -> bytes:
+        return encode_agent_information(self.information)
+
     def _lease_time(self) -> dict[int, bytes]:
         return {} if self.lease_seconds is None else {Option4.LEASE_TIME: encode_seconds(self.lease_seconds)}
 
@@ -100,7 +107,7 @@ class Dialect4:
         if self.subnet_selection is not None:
             all_options[Option4.SUBNET_SELECTION] = self.subnet_selection.packed
         if self.information:  # the last of all (RFC 3046 §2.1)
-            all_options[Option4.AGENT_INFORMATION] = encode_agent_information(self.information)
+            all_options[Option4.AGENT_INFORMATION] = self._agent_information
         return Packet4(
             kind,
             transaction,
@@ -131,24 +138,43 @@ def read4(octets: bytes) -> Answer:
         kind=_KINDS[packet.kind],
         transaction=packet.transaction,
         server=server.packed if server else b"",
-        address=IPv4Interface((packet.yiaddr, 32 if prefix is None else prefix))
+        address=IPv4Interface((int(packet.yiaddr), 32 if prefix is None else prefix))
         if _usable(packet.yiaddr)
         else None,
         client=options.octets(Option4.CLIENT_IDENTIFIER),
         hardware=packet.hardware,
         lease_seconds=options.seconds(Option4.LEASE_TIME),
         renewal_seconds=options.seconds(Option4.T1),
-        parameters=Parameters(
-            options.addresses(Option4.DNS_SERVERS),
-            options.addresses(Option4.NBNS_SERVERS),
-            options.domains(),
-            options.destinations(),
-        ),
+        parameters=_parameters(*map(packet.options.get, _PARAMETERS)),
         text=options.text(Option4.MESSAGE),
     )
 
 
-def _usable(address: IPv4Address) -> bool:
-    return not (
-        address.is_unspecified or address.is_loopback or address.is_multicast or int(address) >= 0xF0000000
+_PARAMETERS: Final = (
+    Option4.DNS_SERVERS,
+    Option4.NBNS_SERVERS,
+    Option4.DOMAIN_SEARCH,
+    Option4.DOMAIN_NAME,
+    Option4.CLASSLESS_ROUTES,
+    Option4.MICROSOFT_ROUTES,
+)
+
+
+@lru_cache(maxsize=256)
+def _parameters(*data: bytes | None) -> Parameters:
+    """What these options hold; all clients of a subnet are told the same, so it is read once."""
+    there: dict[int, bytes] = {
+        option: octets for option, octets in zip(_PARAMETERS, data, strict=True) if octets is not None
+    }
+    options = Options4(there)
+    return Parameters(
+        options.addresses(Option4.DNS_SERVERS),
+        options.addresses(Option4.NBNS_SERVERS),
+        options.domains(),
+        options.destinations(),
     )
+
+
+def _usable(address: IPv4Address) -> bool:
+    """Not nobody's, not of this host alone, not of many."""
+    return 0 < int(address) < _MULTICAST and int(address) >> 24 != _LOOPBACK

@@ -1,7 +1,8 @@
 """DHCPv4 on the wire: the fixed header (RFC 2131 §2) and the options, overloaded and concatenated ones too (RFC 3396)."""
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -53,18 +54,22 @@ class Packet4:
             self.transaction,
             min(self.seconds, 0xFFFF),
             _BROADCAST if self.broadcast else 0,
-            *(each.packed for each in (self.ciaddr, self.yiaddr, self.siaddr, self.giaddr)),
+            self.ciaddr.packed,
+            self.yiaddr.packed,
+            self.siaddr.packed,
+            self.giaddr.packed,
             self.hardware,
             b"",
             b"",
             _MAGIC,
         )
-        options = b"".join(
-            bytes([code, len(part)]) + part
-            for code, data in ({Option4.MESSAGE_TYPE: bytes([self.kind])} | dict(self.options)).items()
-            for part in _parts(data)
-        )
-        return (header + options + bytes([Option4.END])).ljust(_LEAST_OCTETS, b"\0")
+        parts = [header, bytes((Option4.MESSAGE_TYPE, 1, self.kind))]
+        for code, data in self.options.items():
+            for start in range(0, len(data) or 1, _LONGEST_OPTION):
+                part = data[start : start + _LONGEST_OPTION]
+                parts += bytes((code, len(part))), part
+        parts.append(bytes((Option4.END,)))
+        return b"".join(parts).ljust(_LEAST_OCTETS, b"\0")
 
     @classmethod
     def decode(cls, octets: bytes) -> "Packet4":
@@ -89,13 +94,14 @@ class Packet4:
             hops,
             seconds,
             bool(flags & _BROADCAST),
-            *map(IPv4Address, (ciaddr, yiaddr, siaddr, giaddr)),
+            *map(address4, (ciaddr, yiaddr, siaddr, giaddr)),
         )
 
 
-def _parts(data: bytes) -> Iterator[bytes]:
-    for start in range(0, max(len(data), 1), _LONGEST_OPTION):
-        yield data[start : start + _LONGEST_OPTION]
+@lru_cache(maxsize=1024)
+def address4(packed: bytes) -> IPv4Address:
+    """An address out of its four octets; most that come are of a few servers, and of ourselves."""
+    return IPv4Address(packed)
 
 
 def _message_type(options: dict[int, bytes]) -> Message4:

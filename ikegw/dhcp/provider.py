@@ -5,13 +5,13 @@ client is the same at every login, it gets its address again meanwhile. Sessions
 re-authenticates, or comes back before its old session ended, keeps its address.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from ipaddress import IPv4Interface, IPv6Interface
 from itertools import chain
 from typing import Any
 
 from attrs import define
-from twisted.internet.defer import Deferred, DeferredList, fail, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
@@ -53,7 +53,7 @@ class DhcpProvider:
 
     @settings.setter
     def settings(self, settings: DhcpServers) -> None:
-        self._bindings.settings = settings
+        self._bindings.ask_by(settings)
 
     @property
     def families(self) -> tuple[int, ...]:
@@ -85,10 +85,8 @@ class DhcpProvider:
             return fail(NoAddress(f"dhcp:{self.settings.name} has no server for what is asked"))
         stay = Stay(self._bindings, {})
         result: Deferred[Lease] = Deferred(lambda _: stay.leave())
-        joined = [maybeDeferred(self._join, family, request, stay) for family in wanted]
-        DeferredList(joined, consumeErrors=True).addCallback(_all_or_some).addBoth(
-            self._settled, stay, result, partly=True
-        )
+        joined = [self._join(family, request, stay) for family in wanted]
+        _all_or_some(joined).addBoth(self._settled, stay, result, partly=True)
         return result
 
     def renew(self, lease: Lease) -> Deferred[Lease]:
@@ -98,9 +96,7 @@ class DhcpProvider:
             return fail(NoAddress("the lease was given back"))
         result: Deferred[Lease] = Deferred(lambda _: None)  # what comes of it all the same is no loss
         renewed = [binding.renew() for binding in stay.bindings.values()]
-        DeferredList(renewed, consumeErrors=True).addCallback(_all_or_some).addBoth(
-            self._settled, stay, result, partly=False
-        )
+        _all_or_some(renewed).addBoth(self._settled, stay, result, partly=False)
         return result
 
     def release(self, lease: Lease) -> Deferred[None]:
@@ -110,7 +106,10 @@ class DhcpProvider:
         return succeed(None)
 
     def _join(self, family: int, request: AddressRequest, stay: Stay) -> Deferred[Answer]:
-        key, binding, joined = self._bindings.join(family, request)
+        try:
+            key, binding, joined = self._bindings.join(family, request)
+        except NoAddress:
+            return fail()
         stay.bindings[key] = binding
         return joined
 
@@ -128,8 +127,17 @@ class DhcpProvider:
         result.callback(_lease(stay, answers))
 
 
-def _all_or_some(results: list[tuple[bool, Any]]) -> tuple[list[Answer], list[Failure]]:
-    return [each for good, each in results if good], [each for good, each in results if not good]
+def _all_or_some(parts: Sequence[Deferred[Answer]]) -> Deferred[tuple[list[Answer], list[Failure]]]:
+    """What all of them came to, once they have. Mostly there is but one."""
+    if len(parts) == 1:
+        return parts[0].addCallbacks(lambda answer: ([answer], []), lambda failure: ([], [failure]))
+    every: Deferred[list[tuple[bool, Any]]] = DeferredList(parts, consumeErrors=True)
+    return every.addCallback(
+        lambda results: (
+            [each for good, each in results if good],
+            [each for good, each in results if not good],
+        )
+    )
 
 
 def _lease(stay: Stay, answers: Iterable[Answer]) -> Lease:
@@ -148,5 +156,8 @@ def _lease(stay: Stay, answers: Iterable[Answer]) -> Lease:
     )
 
 
-def _every(told: Iterable[Parameters], name: str) -> tuple[Any, ...]:
+def _every(told: Sequence[Parameters], name: str) -> tuple[Any, ...]:
+    if len(told) == 1:
+        one: tuple[Any, ...] = getattr(told[0], name)
+        return one
     return tuple(dict.fromkeys(chain.from_iterable(getattr(each, name) for each in told)))

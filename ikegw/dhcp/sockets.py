@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -18,8 +19,10 @@ from ikegw.paths import Endpoint
 from ikegw.ports import Random
 
 _LARGEST_DATAGRAM: Final = 65535
-_DATAGRAMS_PER_TURN: Final = 64
-_RECEIVE_BUFFER_OCTETS: Final = 1 << 20
+_DATAGRAMS_PER_TURN: Final = 256
+"""A login takes two answers. Of those under way all go on before new ones begin, of which the IKE sockets read 64 in a turn."""
+_RECEIVE_BUFFER_OCTETS: Final = 4 << 20
+_SO_RCVBUFFORCE: Final = 33  # Linux's number, which Python's socket module does not name
 
 
 class CannotBind(Exception):
@@ -71,7 +74,7 @@ def bound_socket(local: Endpoint, device: str | None = None) -> socket.socket:
     udp = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
     try:
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_OCTETS)
+        _make_roomy(udp)
         if family == socket.AF_INET6:
             udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if device is not None:
@@ -82,6 +85,14 @@ def bound_socket(local: Endpoint, device: str | None = None) -> socket.socket:
         udp.close()
         raise CannotBind(_sentence(local, error)) from None
     return udp
+
+
+def _make_roomy(udp: socket.socket) -> None:
+    """Hundreds of answers may come at once, at the end of a site's power cut."""
+    try:
+        udp.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER_OCTETS)
+    except PermissionError:
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_OCTETS)
 
 
 def _sentence(local: Endpoint, error: OSError) -> str:
@@ -96,6 +107,11 @@ def _sentence(local: Endpoint, error: OSError) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"cannot hear DHCP servers at {local}: ports below 1024 need root or CAP_NET_BIND_SERVICE"
     return f"cannot hear DHCP servers at {local}: {error.strerror or error}"
+
+
+@lru_cache(maxsize=256)
+def _endpoint(host: str, port: int) -> Endpoint:
+    return Endpoint(ip_address(host.partition("%")[0]), port)
 
 
 @implementer(IReadDescriptor)
@@ -134,6 +150,6 @@ class DatagramReader:
             ):  # nothing is there any more, or an ICMP error that belongs to something sent before
                 return
             try:
-                self._received(octets, Endpoint(ip_address(source[0].partition("%")[0]), source[1]))
+                self._received(octets, _endpoint(*source[:2]))
             except Exception:  # noqa: BLE001 - one datagram must never close the socket
                 self._log.failure("internal error at a datagram from {source}", source=source)

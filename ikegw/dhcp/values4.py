@@ -8,6 +8,7 @@ from typing import Final
 
 from ikegw.dhcp.errors import Malformed
 from ikegw.dhcp.names import decode_names, one_name
+from ikegw.dhcp.packet4 import address4
 from ikegw.dhcp.registry import FOR_EVER, AgentOption, Option4
 
 _OPTIONS_AT: Final = 240
@@ -27,7 +28,7 @@ class Options4:
             return ()
         if not data or len(data) % 4:
             raise _wrong(option, "is no list of addresses")
-        return tuple(IPv4Address(data[at : at + 4]) for at in range(0, len(data), 4))
+        return tuple([address4(data[at : at + 4]) for at in range(0, len(data), 4)])
 
     def address(self, option: Option4) -> IPv4Address | None:
         """One address."""

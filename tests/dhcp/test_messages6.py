@@ -189,7 +189,7 @@ def test_what_is_no_answer_is_refused(octets: bytes, why: str) -> None:
         read6(octets)
 
 
-def test_forty_thousand_mutations_raise_nothing_but_malformed() -> None:
+def test_a_hundred_thousand_mutations_raise_nothing_but_malformed() -> None:
     chance = random.Random(8415)
     seed = answer(
         association(lent(inner=(status(0),)), status(0)),
@@ -198,7 +198,7 @@ def test_forty_thousand_mutations_raise_nothing_but_malformed() -> None:
         status(0, "fine"),
     )
     good = 0
-    for _ in range(40_000):
+    for _ in range(100_000):
         octets = bytearray(seed)
         for _ in range(chance.randint(1, 3)):
             octets[chance.randrange(len(octets))] = chance.choice((0, 1, 0xFF, chance.randrange(256)))
@@ -207,4 +207,4 @@ def test_forty_thousand_mutations_raise_nothing_but_malformed() -> None:
         with suppress(Malformed):
             read6(bytes(octets))
             good += 1
-    assert 4_000 < good < 36_000, "mutations must neither always nor never be seen"
+    assert 10_000 < good < 90_000, "mutations must neither always nor never be seen"

@@ -160,6 +160,30 @@ def test_what_cannot_be_sent_is_counted() -> None:
     sockets.close()
 
 
+def test_H_02_an_answer_that_came_while_we_were_busy_is_read_before_anything_is_sent_again(
+    server: socket.socket,
+) -> None:
+    reactor, fake = Reactor(), FakeServer(LOOPBACK)
+    providers = DhcpProviders(reactor, os.urandom)
+    settings = settings_for(server)
+    providers.reload([settings])
+    provider = providers.provider("office")
+    assert provider is not None
+    leased = result(provider.lease(asking()))
+    octets, client = server.recvfrom(2048)
+    answer = fake.take(octets)
+    assert answer is not None
+    server.sendto(answer.encode(), client)
+    reactor.callLater(
+        settings.timeout_seconds, reactor.read_all
+    )  # the first turn after a long one: timers, then sockets
+    reactor.advance(settings.timeout_seconds + 0.2)
+    answer_all(server, fake, reactor, 1)
+    assert isinstance(leased[0], Lease)
+    assert fake.kinds() == ["DISCOVER", "REQUEST"]
+    providers.stop()
+
+
 def test_IPv6_has_a_socket_of_its_own() -> None:
     reactor = Reactor()
     sockets = RelaySockets(reactor, os.urandom)
