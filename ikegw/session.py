@@ -81,7 +81,7 @@ class Session:
 
     `id` is never used twice, also not by another life of this gateway. `user` is what accounting calls the peer: the
     User-Name of the Accept, else the EAP identity, else IDi. `aaa` names who authenticated it, and so who is to be told of it;
-    empty for nobody.
+    empty for nobody. `group` is the user's, and `grant` what the Accept said with what the group says where that is silent.
     """
 
     id: str
@@ -95,3 +95,4 @@ class Session:
     aaa: str = ""
     addresses: tuple[Address, ...] = ()
     grant: Grant = NOTHING_GRANTED
+    group: str = ""

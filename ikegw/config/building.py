@@ -10,6 +10,7 @@ from ikegw.config.dhcp import InformSettings
 from ikegw.config.dhcp_building import build_dhcp
 from ikegw.config.download_rules import build_authority, build_downloads
 from ikegw.config.eap_building import build_eap
+from ikegw.config.groups_rules import build_groups
 from ikegw.config.lending_building import build_lending, build_pool, build_store
 from ikegw.config.radius_building import build_radius
 from ikegw.config.reading import Section
@@ -53,7 +54,7 @@ def build(root: Section, path: Path, directories: Directories) -> Config:
         Control(root.tables["control"]["socket"], root.tables["control"]["group"]),
         build_web(root.tables["web"]),
         tuple(
-            _connection(section, limits["half_open_timeout"])
+            _connection(section, limits["half_open_timeout"], root.named["groups"])
             for section in root.named["connections"].values()
         ),
         tuple(map(build_pool, root.named["pools"].values())),
@@ -72,7 +73,7 @@ def build(root: Section, path: Path, directories: Directories) -> Config:
     )
 
 
-def _connection(section: Section, half_open_seconds: float) -> Connection:
+def _connection(section: Section, half_open_seconds: float, groups: dict[str, Section]) -> Connection:
     local, remote = section.tables["local"], section.tables["remote"]
     return Connection(
         name=section.path[-1],
@@ -133,6 +134,7 @@ def _connection(section: Section, half_open_seconds: float) -> Connection:
         over_seconds=section["over_time"],
         jitter_seconds=section["rand_time"],
         reauth_seconds=section["reauth_time"],
+        groups=build_groups(section, groups),
         second_local=build_second_local(section.tables["local-2"]),
         second_remote=build_second_remote(section.tables["remote-2"]),
     )

@@ -10,6 +10,7 @@ from ikegw.config.coa_rules import check_coa
 from ikegw.config.dhcp_rules import check_dhcp, check_dhcp_of, names_of
 from ikegw.config.download_rules import check_authorities, check_revocation
 from ikegw.config.eap_rules import check_eap
+from ikegw.config.groups_rules import check_groups, check_groups_of
 from ikegw.config.lending_rules import check_pools, check_pools_of, check_store
 from ikegw.config.problems import Place, Problem
 from ikegw.config.radius_rules import check_radius, check_realms_of
@@ -51,12 +52,15 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     yield from check_eap(root, directories, incomplete)
     yield from check_authorities(root.named["authorities"], directories)
     yield from check_shunts(root.named["shunts"])
+    providers = (*pools, *names_of(root.named["dhcp"]))
+    yield from check_groups(root.named["groups"], providers, incomplete)
     for connection in root.named["connections"].values():
         yield from check_realms_of(connection, radius, incomplete)
         yield from check_revocation(connection)
         yield from check_dhcp_of(connection, root.named["dhcp"])
         yield from check_rounds(connection)
-        yield from check_pools_of(connection, (*pools, *names_of(root.named["dhcp"])), incomplete)
+        yield from check_groups_of(connection, root.named["groups"], incomplete)
+        yield from check_pools_of(connection, providers, incomplete)
         for rule in _CONNECTION_RULES:
             yield from rule(connection, around)
         for child in connection.named["children"].values():

@@ -13,6 +13,7 @@ from ikegw.config.tables.dhcp import DHCP, INFORM
 from ikegw.config.tables.downloads import AUTHORITY, DOWNLOADS
 from ikegw.config.tables.eap import EAP
 from ikegw.config.tables.gateway import CONTROL, DATA_PLANE, LIMITS, LISTEN, LOG
+from ikegw.config.tables.groups import GROUP
 from ikegw.config.tables.pools import ADDRESSES, POOL, STORE
 from ikegw.config.tables.radius import RADIUS
 from ikegw.config.tables.secrets import SECRETS
@@ -33,6 +34,7 @@ SCHEMA: Final = Table(
         EAP,
         CONNECTION,
         SHUNT,
+        GROUP,
         POOL,
         ADDRESSES,
         STORE,

@@ -25,6 +25,10 @@ _FOR_FAILURES: Final = {
     "needs; `ikegwctl check` tells which it misses.",
     AuthFailure.NOT_AUTHENTIC: "The peer's secret, certificate or password is not the one that is known here: "
     "compare both sides.",
+    AuthFailure.TOO_MANY_SESSIONS: "Let the user end another session, or raise port_limit of its group, or Port-Limit at the "
+    "RADIUS server.",
+    AuthFailure.NOT_IN_GROUP: "Compare class and filter_id of the connection's groups with what the RADIUS server says of the "
+    "user; a group without both takes everybody.",
     AuthFailure.DOWNLOAD_FAILED: "See that the URL can be reached from here, or let the connection do without (revocation).",
 }
 _FOR_NOTIFIES: Final = {

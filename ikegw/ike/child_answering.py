@@ -56,10 +56,10 @@ class ChildAnswering:
         theirs = message.need(SelectorsInitiator).selectors
         ours = message.need(SelectorsResponder).selectors
         if self.replaced is None:
-            local, remote = sa.dynamic_addresses
+            _, remote = sa.dynamic_addresses
             routes = sa.grant.routes
             return agree(
-                sa.connection.children, proposed, theirs, ours, local, remote, routes, with_group=True
+                sa.connection.children, proposed, theirs, ours, sa.reached, remote, routes, with_group=True
             )
         # A peer may offer more than the old selectors (Windows: everything): both sides keep what they had.
         old, policy = self.replaced.tunnel, self.replaced.policy

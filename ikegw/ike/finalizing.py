@@ -22,6 +22,8 @@ from ikegw.ike.sa import IkeSa
 from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.responder import Responder
 from ikegw.policy.carriage import Mode
+from ikegw.policy.groups import group_of, said_of
+from ikegw.policy.identities import display
 from ikegw.ports import AddressRequest, DataPlaneError, Lease, NoAddress
 from ikegw.session import Termination
 from ikegw.wire.configuration import Configuration
@@ -55,7 +57,7 @@ class Finalizing:
     _child_error: Notify | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._todo = [self._verify, self._count, self._prove, self._configure, self._make_child]
+        self._todo = [self._verify, self._assign, self._count, self._prove, self._configure, self._make_child]
 
     def go_on(self) -> None:
         """Do the first step that is not finished; each of them comes back here, now or later."""
@@ -78,7 +80,7 @@ class Finalizing:
 
     def _lifetime(self) -> tuple[Notify, ...]:
         """RFC 4478: by when the initiator is to authenticate anew."""
-        grant, times = self.sa.grant, [self.sa.connection.reauth_seconds]
+        grant, times = self.sa.terms, [self.sa.connection.reauth_seconds]
         if grant.termination is Termination.REAUTHENTICATE:
             times.append(grant.session_seconds or 0)
         seconds = round(min(filter(None, times), default=0))
@@ -106,6 +108,19 @@ class Finalizing:
     def _not_obtained(self, error: AuthenticationError) -> None:
         self._tell_failed(error)
         self.machine.material_refused()
+
+    def _assign(self) -> None:
+        """The user's group; where there are groups, one who is in none of them does not come in."""
+        sa = self.sa
+        group = group_of(sa.connection.groups, sa.grant)
+        if group is None:
+            names = ", ".join(each.name for each in sa.connection.groups)
+            who = sa.user or display(self.identity)
+            why = f"{who} is in no group of its connection ({names}); its AAA server said {said_of(sa.grant)}"
+            self._not_authentic(AuthenticationError(AuthFailure.NOT_IN_GROUP, why))
+        else:
+            sa.group = group
+            self.go_on()
 
     def _count(self) -> None:
         """Port-Limit."""
@@ -158,7 +173,14 @@ class Finalizing:
     def _wanted_by(self, asked: Configuration) -> AddressRequest:
         sa = self.sa
         wanted = wanted_by(asked, sa.connection, self.identity, sa.path)
-        return evolve(wanted, user=sa.user, session=sa.session_id, grant=sa.grant)
+        return evolve(
+            wanted,
+            pools=sa.group.pools or sa.connection.pools,
+            user=sa.user,
+            session=sa.session_id,
+            grant=sa.terms,
+            group=sa.group.name,
+        )
 
     def _lease(self, request: AddressRequest) -> None:
         sa = self.sa
@@ -218,7 +240,7 @@ class Finalizing:
                 message.need(SecurityAssociation),
                 message.need(SelectorsInitiator).selectors,
                 message.need(SelectorsResponder).selectors,
-                (sa.path.local.address,),
+                sa.reached,
                 addresses_of(sa.lease) or (sa.path.remote.address,),
                 sa.grant.routes,
                 with_group=False,
@@ -266,7 +288,7 @@ class Finalizing:
         self.child = child
         sa, asked = self.sa, self._asked
         told = (
-            reply(asked, sa.lease, agreed.local_selectors, sa.connection.domains)
+            reply(asked, sa.lease, agreed.local_selectors, sa.group.domains or sa.connection.domains)
             if asked is not None
             else None
         )

@@ -566,6 +566,10 @@ class Gateway:
         """See `ports.Sessions`."""
         return self._sessions.terminate(session, cause, reason)
 
+    def objection(self, session: str, grant: Grant) -> str:
+        """See `ports.Sessions`."""
+        return self._sessions.objection(session, grant)
+
     def change(self, session: str, grant: Grant) -> bool:
         """See `ports.Sessions`."""
         return self._sessions.change(session, grant)

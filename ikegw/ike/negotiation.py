@@ -1,6 +1,6 @@
 """What the two sides make of a CHILD SA's proposals and selectors: choices out of values, nothing done yet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
@@ -46,7 +46,7 @@ def agree(
     proposed: SecurityAssociation,
     theirs: Sequence[TrafficSelector],
     ours: Sequence[TrafficSelector],
-    local: Sequence[Address],
+    reached: Callable[[ChildPolicy], Sequence[TrafficSelector]],
     remote: Sequence[Address],
     routes: Sequence[Network] = (),
     *,
@@ -54,12 +54,12 @@ def agree(
 ) -> Agreed:
     """Choose, as responder, the first child whose selectors and proposals meet what the peer asked; NoChild if none does.
 
-    `local` and `remote` stand where a policy says dynamic, and `routes` are what is behind the peer besides. IKE_AUTH's child has
-    no key exchange of its own: `with_group` False.
+    `reached` says what the peer may reach by a child of a policy. `remote` stands where that one says dynamic, and `routes` are
+    what is behind the peer besides. IKE_AUTH's child has no key exchange of its own: `with_group` False.
     """
     met = False
     for policy in children:
-        mine = narrow(ours, resolve(policy.local_selectors, local))
+        mine = narrow(ours, reached(policy))
         allowed = (*resolve(policy.remote_selectors, remote), *behind(policy.remote_selectors, routes))
         peers = narrow(theirs, allowed)
         if not mine or not peers:

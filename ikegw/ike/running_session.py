@@ -10,7 +10,9 @@ from ikegw.ike.configuration import addresses_of
 from ikegw.ike.session_times import SessionTimes
 from ikegw.ike.tally import Tally
 from ikegw.paths import Address
+from ikegw.policy.groups import group_of, said_of
 from ikegw.policy.identities import display
+from ikegw.policy.selectors import within
 from ikegw.ports import Usage
 from ikegw.session import EndCause, Grant, Session
 
@@ -60,13 +62,14 @@ class RunningSession:
             self.began,
             "" if sa.initiator_of_session else sa.connection.accounting,
             self.addresses,
-            sa.grant,
+            sa.terms,
+            sa.group.name,
         )
 
     def begin(self) -> None:
         """Tell it, and start its times."""
         self.sa.surroundings.publish(SessionBegan(self.value))
-        self._times.set(self.sa.grant)
+        self._times.set(self.sa.terms)
         self._at_login = False
 
     def changed(self) -> None:
@@ -75,17 +78,52 @@ class RunningSession:
 
     def change(self, grant: Grant) -> None:
         """See `ports.Sessions`."""
+        sa, before = self.sa, self.sa.terms
         self._times.set(grant)
-        now = self.sa.surroundings.clock.seconds()
+        sa.grant = self._with(grant)
+        group = group_of(sa.connection.groups, sa.grant)
+        if group is not None and group != sa.group:  # else nobody asked whether there is an objection
+            sa.group = group
+            self._times.set(self._newly(before, grant))
+            self._end_what_is_out_of_reach()
+        self.changed()
+
+    def objection(self, grant: Grant) -> str:
+        """See `ports.Sessions`."""
+        groups, changed = self.sa.connection.groups, self._with(grant)
+        if group_of(groups, changed) is not None:
+            return ""
+        names = ", ".join(group.name for group in groups)
+        return f"{said_of(changed)} is in no group of connection {self.sa.connection.name} ({names})"
+
+    def _with(self, grant: Grant) -> Grant:
+        """What was granted, and now this."""
         told = {name: value for name in _LIVE if (value := getattr(grant, name)) not in (None, ())}
         if grant.session_seconds is not None:
             # 0 stays 0, without limit; any other counts from the login here.
-            told["session_seconds"] = (
-                grant.session_seconds and round(now - self.began) + grant.session_seconds
-            )
+            told["session_seconds"] = grant.session_seconds and self._age + grant.session_seconds
             told["termination"] = grant.termination
-        self.sa.grant = evolve(self.sa.grant, **told)
-        self.changed()
+        return evolve(self.sa.grant, **told)
+
+    @property
+    def _age(self) -> int:
+        return round(self.sa.surroundings.clock.seconds() - self.began)
+
+    def _newly(self, before: Grant, grant: Grant) -> Grant:
+        """The times that another group brings, as seconds from now; those that `grant` has named itself hold already."""
+        terms, session, idle = self.sa.terms, None, None
+        if grant.session_seconds is None and terms.session_seconds != before.session_seconds:
+            session = max(terms.session_seconds - self._age, 1) if terms.session_seconds else 0
+        if grant.idle_seconds is None and terms.idle_seconds != before.idle_seconds:
+            idle = terms.idle_seconds or 0
+        return Grant(session_seconds=session, idle_seconds=idle, termination=terms.termination)
+
+    def _end_what_is_out_of_reach(self) -> None:
+        """CHILD SAs that lead further than the new group reaches; a narrower one is for the peer to ask for."""
+        sa = self.sa
+        for child in tuple(sa.children.values()):
+            if not within(child.tunnel.local_selectors, sa.reached(child.policy)):
+                child.remove(f"the session's group is {sa.group.name} now, which does not reach all of it")
 
     def usage(self) -> Deferred[Usage]:
         """What it has carried by now."""

@@ -22,9 +22,10 @@ from ikegw.ike.running_session import RunningSession
 from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.tracing import trace
 from ikegw.paths import Address, Endpoint, Path
-from ikegw.policy.connections import Connection
+from ikegw.policy.connections import ChildPolicy, Connection
+from ikegw.policy.groups import NO_GROUP, Group
 from ikegw.policy.identities import from_address
-from ikegw.policy.selectors import behind, resolve
+from ikegw.policy.selectors import behind, narrow, resolve
 from ikegw.ports import Lease
 from ikegw.session import NOTHING_GRANTED, EndCause, Grant, SaName
 from ikegw.wire.identification import Identity
@@ -58,6 +59,9 @@ class IkeSa(Conversation):
 
     grant: Grant = field(default=NOTHING_GRANTED, init=False, repr=False)
     """What the Accept said."""
+
+    group: Group = field(default=NO_GROUP, init=False)
+    """Which of its connection's groups the user is in."""
 
     session: RunningSession | None = field(default=None, init=False, repr=False)
     """Only in the newest IKE SA of a line, from SM_MATURE on."""
@@ -159,7 +163,7 @@ class IkeSa(Conversation):
         """Be the same session as `old`, which is being rekeyed."""
         self.awaits = old
         self.initiator_of_session, self.method = old.initiator_of_session, old.method
-        self.user, self.grant = old.user, old.grant
+        self.user, self.grant, self.group = old.user, old.grant, old.group
         self.examination = old.examination
         self.local_identity, self.remote_identity = old.local_identity, old.remote_identity
         self.behind_nat, self.peer_behind_nat = old.behind_nat, old.peer_behind_nat
@@ -182,7 +186,8 @@ class IkeSa(Conversation):
         self.giving_way = old.giving_way
         if self.giving_way:
             self._give_way_soon()
-        self.up_since, self.user, self.grant = old.up_since, old.user, old.grant
+        self.up_since = old.up_since
+        self.user, self.grant, self.group = old.user, old.grant, old.group
         self.session, old.session = old.session, None
         if self.session is not None:
             self.session.sa = self
@@ -205,12 +210,23 @@ class IkeSa(Conversation):
         """(local, remote) to ask for: what a child to be rekeyed has, or what its policy says."""
         if child.state == "SA_REKEY_WAIT":
             return child.tunnel.local_selectors, child.tunnel.remote_selectors
-        mine, peers = self.dynamic_addresses
+        _, peers = self.dynamic_addresses
         behind_peer = behind(child.policy.remote_selectors, self.grant.routes)
         return (
-            resolve(child.policy.local_selectors, mine),
+            self.reached(child.policy),
             (*resolve(child.policy.remote_selectors, peers), *behind_peer),
         )
+
+    def reached(self, policy: ChildPolicy) -> tuple[TrafficSelector, ...]:
+        """What the peer may reach on our side by a child of this policy: what its group reaches, if that says so."""
+        mine, _ = self.dynamic_addresses
+        all_of_it = resolve(policy.local_selectors, mine)
+        return narrow(all_of_it, resolve(self.group.reach, mine)) if self.group.reach else all_of_it
+
+    @property
+    def terms(self) -> Grant:
+        """What holds for the session: what the Accept said, and where that is silent, what the group says."""
+        return self.group.terms(self.grant)
 
     @property
     def makes_a_child(self) -> bool:

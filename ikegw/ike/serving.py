@@ -95,7 +95,7 @@ def _configuration(sa: IkeSa, message: Message) -> tuple[Payload, ...]:
         return ()
     subnets = [selector for child in sa.children.values() for selector in child.tunnel.local_selectors]
     lease = None if sa.initiator_of_session else sa.lease
-    told = reply(asked, lease, dict.fromkeys(subnets), sa.connection.domains)
+    told = reply(asked, lease, dict.fromkeys(subnets), sa.group.domains or sa.connection.domains)
     return () if told is None else (told,)
 
 

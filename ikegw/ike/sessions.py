@@ -55,10 +55,12 @@ class SessionTable:
 
         `alone` is whose only session it must be, if it must (`unique` refuses others).
         """
-        user, limit = (sa.connection.aaa, sa.user), sa.grant.port_limit
+        user, limit = (sa.connection.aaa, sa.user), sa.terms.port_limit
         if sa.user and limit is not None and self._seats.others(user, leaving) >= limit:
             others = self._seats.others(user, leaving)
-            return f"{sa.user} has {others} sessions already, and its AAA server allows {limit} (Port-Limit)"
+            return (
+                f"{sa.user} has {others} sessions already, and {_who_limits(sa)} allows {limit} (Port-Limit)"
+            )
         if alone is not None and self._seats.others(alone, leaving):
             who = sa.user or display(sa.peer)
             return f'{who} has a session already, and its connection has unique = "refuse"'
@@ -84,12 +86,21 @@ class SessionTable:
             running.sa.phase.told_to_end(reason, cause)
         return running is not None
 
+    def objection(self, session: str, grant: Grant) -> str:
+        """See `ports.Sessions`."""
+        running = self._running.get(session)
+        return "" if running is None else running.objection(grant)
+
     def change(self, session: str, grant: Grant) -> bool:
         """See `ports.Sessions`."""
         running = self._running.get(session)
         if running is not None:
             running.change(grant)
         return running is not None
+
+
+def _who_limits(sa: "IkeSa") -> str:
+    return f"its group {sa.group.name}" if sa.grant.port_limit is None else "its AAA server"
 
 
 def _watch(session: RunningSession) -> Deferred[None]:

@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.carriage import PLAIN, Carriage
+from ikegw.policy.groups import Group
 from ikegw.policy.identities import ANY, IdentityPattern, Normal, normal
 from ikegw.policy.proposals import DEFAULT_ESP, DEFAULT_IKE, Offer
 from ikegw.policy.selectors import DYNAMIC, Dynamic
@@ -226,6 +227,7 @@ class Connection:
 
     `second_local` and `second_remote` are what a side proves itself by besides, an EAP login after key or certificate (RFC 4739).
     `local_addresses` and `remote_addresses` empty: any. `virtual` are addresses to ask of the peer, 0.0.0.0 or :: for any one.
+    Where there are `groups`, only their members are let in.
     `pools` lend addresses to the peer, `domains` are told with them (RFC 8598). `aaa` names who says whether its EAP login is
     good, `accounting` the RADIUS realm that is told of its sessions, empty for nobody. `keep_ike` keeps the IKE SA when its first
     child could not be made (rows I-18, IE-13).
@@ -268,6 +270,7 @@ class Connection:
     reauth_seconds: float = 0.0
     second_local: LocalAuth | None = None
     second_remote: RemoteAuth | None = None
+    groups: tuple[Group, ...] = ()
     _local_spans: tuple[Span, ...] = field(init=False, eq=False, repr=False)
     _remote_spans: tuple[Span, ...] = field(init=False, eq=False, repr=False)
 

@@ -29,6 +29,7 @@ class AddressRequest:
     session: str = ""
     path: Path | None = None
     grant: Grant = NOTHING_GRANTED
+    group: str = ""
 
 
 @frozen

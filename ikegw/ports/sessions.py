@@ -23,6 +23,10 @@ class Sessions(Protocol):
         """MSG_IKE_TERMINATE; False if there is no such session. `reason` is a sentence for the log."""
         ...
 
+    def objection(self, session: str, grant: Grant) -> str:
+        """Why a session cannot be changed so: its user would be in none of the groups of its connection. Empty: it can."""
+        ...
+
     def change(self, session: str, grant: Grant) -> bool:
         """Live from now on with these times and filters (RFC 5176 §3.2); False if there is no such session.
 

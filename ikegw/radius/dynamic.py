@@ -1,6 +1,6 @@
 """What a CoA or Disconnect request means (RFC 5176 §2, §3): which sessions, and what becomes of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -68,7 +68,12 @@ class DynamicAuthorization:
         if coa and not set(values) & _CHANGES:
             raise Refused(ErrorCause.MISSING_ATTRIBUTE, "nothing that could be changed is named")
         found = self._meant(values, client)
-        done = [self._change(each, values) if coa else self._end(each, client) for each in found]
+        if coa:
+            changes = [(each, self._wanted(each, values)) for each in found]
+            self._check_that_all_can_be(changes)
+            done = [self._change(each, grant) for each, grant in changes]
+        else:
+            done = [self._end(each, client) for each in found]
         return f"{'changed' if coa else 'ended'} {', '.join(done)}"
 
     def _check_that_we_are_meant(self, values: Values) -> None:
@@ -102,16 +107,24 @@ class DynamicAuthorization:
         )
         return str(session.sa)
 
-    def _change(self, session: Session, values: Values) -> str:
-        grant = Grant(
+    def _check_that_all_can_be(self, changes: Iterable[tuple[Session, Grant]]) -> None:
+        for session, grant in changes:
+            why = self.sessions.objection(session.id, grant)
+            if why:
+                raise Refused(ErrorCause.INVALID_ATTRIBUTE_VALUE, why)
+
+    def _change(self, session: Session, grant: Grant) -> str:
+        self.sessions.change(session.id, grant)
+        return str(session.sa)
+
+    def _wanted(self, session: Session, values: Values) -> Grant:
+        return Grant(
             session_seconds=_number(values, "Session-Timeout"),
             termination=_termination(values, session.grant.termination),
             idle_seconds=_number(values, "Idle-Timeout"),
             interim_seconds=_number(values, "Acct-Interim-Interval"),
             filters=tuple(map(_text, values.get("Filter-Id", ()))),
         )
-        self.sessions.change(session.id, grant)
-        return str(session.sa)
 
 
 def _termination(values: Values, before: Termination) -> Termination:

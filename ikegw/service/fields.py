@@ -28,7 +28,7 @@ def fields_of(event: Event) -> dict[str, str]:
     if isinstance(remote, Identity):
         found["IKEGW_ID"] = display(remote)
     if isinstance(session, Session):
-        found |= {"IKEGW_SESSION": session.id, "IKEGW_USER": session.user}
+        found |= {"IKEGW_SESSION": session.id, "IKEGW_USER": session.user, "IKEGW_GROUP": session.group}
     spi = getattr(event, "inbound_spi", None) or getattr(event, "spi_responder", None)
     if isinstance(spi, bytes):
         found["IKEGW_SPI"] = spi.hex()

@@ -40,6 +40,7 @@ from ikegw.events import (
 from ikegw.gate.classify import Why
 from ikegw.policy.identities import display
 from ikegw.policy.selectors import networks_of
+from ikegw.session import Session
 from ikegw.wire.selectors import TrafficSelector
 
 _DEBUG: LogLevel = LogLevel.debug
@@ -171,12 +172,16 @@ def _address_released(event: AddressReleased) -> str:
 def _session_began(event: SessionBegan) -> str:
     session, message = event.session, event.session.grant.message
     says = f"; {session.aaa} says: {message}" if message else ""
-    return f"{session.sa} session {session.id} of {session.user} began ({session.method}){says}"
+    return f"{session.sa} session {session.id} of {session.user} began ({session.method}{_in_group(session)}){says}"
 
 
 def _session_changed(event: SessionChanged) -> str:
     session = event.session
-    return f"{session.sa} session {session.id} of {session.user} goes on at {session.path.remote}"
+    return f"{session.sa} session {session.id} of {session.user} goes on at {session.path.remote}{_in_group(session)}"
+
+
+def _in_group(session: Session) -> str:
+    return f", group {session.group}" if session.group else ""
 
 
 def _session_ended(event: SessionEnded) -> str:

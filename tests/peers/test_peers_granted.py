@@ -4,7 +4,7 @@ import re
 
 import pytest
 from laboratory import logins, roadwarrior, underlays
-from laboratory.accounts import Booked, booked
+from laboratory.accounts import Answer, Booked, booked, radclient
 from laboratory.freeradius import FreeRadius
 from laboratory.gateway import Ikegw
 from laboratory.namespaces import CommandFailed
@@ -158,3 +158,87 @@ def test_an_ikegw_is_given_pools_and_times_and_nothing_that_a_challenge_says(lab
     assert not records(server, "pooled", "Stop")
     assert OF_CHALLENGES not in server.detail.read_text() + host.daemon.text() + gateway.daemon.text()
     assert "of a challenge" not in server.detail.read_text()
+
+
+MEMBERS = """\
+eve	Cleartext-Password := "a password"
+	Class := "OU=eng;"
+sam	Cleartext-Password := "a password"
+	Filter-Id := "eng"
+nobody	Cleartext-Password := "a password"
+	Class := "OU=else;"
+"""
+GROUPS: Tree = {
+    "engineers": {
+        "class": ["OU=eng;*"],
+        "filter_id": ["eng"],
+        "pools": ["granted4"],
+        "dns": ["10.1.0.54"],
+        "local_ts": ["10.1.0.0/25"],
+    },
+    "shopkeepers": {"filter_id": ["shop"], "local_ts": ["10.1.0.0/30"]},
+}
+COA: Tree = {
+    "coa": {"clients": {"books": {"addresses": ["127.0.0.1"]}}},
+    "secrets": {"coa": {"books": {"secret": "of the books"}}},
+}
+
+
+def test_Class_and_Filter_Id_choose_a_group_and_CoA_another_one(laboratory: Laboratory) -> None:
+    underlay = underlays.direct(laboratory.network)
+    server = laboratory.freeradius("radius", underlay.gateway, users=MEMBERS)
+    gateway = laboratory.ikegw("gateway", underlay.gateway)
+    gateway.install("gateway", logins.gateway_party(), server.pki.authority.certificate)
+    ours: Tree = {
+        "pools": POOLS,
+        "groups": GROUPS,
+        "connections": {
+            "roadwarriors": {
+                "pools": ["four"],
+                "groups": list(GROUPS),
+                "remote": {"eap_identity": "ask"},
+                "children": {"net": {"local_ts": ["10.1.0.0/24"]}},
+            }
+        },
+    }
+    gateway.load(merged(logins.gateway(underlay.gateway_address), ours, logins.radius(server), COA))
+    host = laboratory.strongswan("client", underlay.client, eap=True)
+    host.trust(server.pki.authority.certificate)
+    host.load(
+        merged(
+            *(
+                client(underlay, user, user, number, remote_ts=["10.1.0.0/24"])
+                for number, user in enumerate(("eve", "sam", "nobody"), 2)
+            )
+        )
+    )
+
+    host.connect("eve")
+    host.connect("sam")
+    with pytest.raises(CommandFailed):
+        host.connect("nobody")
+    gateway.daemon.wait_for(r"nobody is in no group of its connection \(engineers, shopkeepers\)")
+    sas = host.sas()
+    assert len(re.findall(r"remote +10.1.0.0/25\b", sas)) == 2
+    assert "10.4.0.1/32" in sas
+    assert "10.1.0.54" in (host.directory / "resolv.conf").read_text()
+    gateway.daemon.wait_for(r"of eve began \(eap-mschapv2, group engineers\)")
+    assert ping(underlay.client, "10.1.0.1", source="10.4.0.1").received
+
+    def change(user: str, name: str) -> Answer:
+        wanted: dict[str, str | int] = {"User_Name": user, "Filter_Id": name}
+        return radclient(underlay.gateway, "127.0.0.1", "coa", "of the books", **wanted)
+
+    assert change("sam", "no such filter") == Answer("CoA-NAK", "Invalid-Attribute-Value")
+    assert len(re.findall(r"remote +10.1.0.0/25\b", host.sas())) == 2
+    assert change("sam", "shop") == Answer("CoA-ACK", "")
+    until(
+        lambda: len(re.findall(r"remote +10.1.0.0/25\b", host.sas())) == 1,
+        "its tunnel leads further than it may",
+    )
+    gateway.daemon.wait_for("the session's group is shopkeepers now")
+    host.connect("sam")
+    assert re.search(r"remote +10.1.0.0/30\b", host.sas())
+    assert ping(underlay.client, "10.1.0.1", source="10.4.0.2").received
+    assert change("sam", "eng") == Answer("CoA-ACK", "")
+    assert ping(underlay.client, "10.1.0.1", source="10.4.0.2").received, "a wider group ends nothing"

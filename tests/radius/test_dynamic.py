@@ -51,6 +51,9 @@ class Here:
         self.done.append((name, cause))
         return True
 
+    def objection(self, name: str, grant: Grant) -> str:
+        return "in no group" if name == BOB.id and grant.filters == ("nothing",) else ""
+
     def change(self, name: str, grant: Grant) -> bool:
         self.done.append((name, grant))
         return True
@@ -87,6 +90,15 @@ def refused(here: Here, cause: ErrorCause, code: Code, *attributes: Attribute) -
     assert reply.code == (Code.DISCONNECT_NAK if code is Code.DISCONNECT_REQUEST else Code.COA_NAK)
     assert reply[dictionary().attrindex.GetForward("Error-Cause")] == [int(cause).to_bytes(4, "big")]
     assert not here.done
+
+
+def test_a_filter_that_would_put_one_of_them_into_no_group_changes_none(here: Here) -> None:
+    both = ("Framed-IPv6-Prefix", "fd00:3::/64")
+    refused(here, ErrorCause.INVALID_ATTRIBUTE_VALUE, Code.COA_REQUEST, both, ("Filter-Id", "nothing"))
+    reply = here.ask(Code.COA_REQUEST, ("User-Name", "alice"), ("Filter-Id", "nothing"), identifier=10)
+    assert reply is not None
+    assert reply.code == Code.COA_ACK
+    assert [name for name, _ in here.done] == [ALICE.id, ALICE_TOO.id]
 
 
 # ---------------------------------------------------------------- which session

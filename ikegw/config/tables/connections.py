@@ -257,6 +257,12 @@ CONNECTION: Final = Table(
             "The RADIUS realm that is told of the peer's sessions, `none` for nobody; default that of `aaa`.",
         ),
         Key(
+            "groups",
+            listed(kinds.TEXT),
+            [],
+            "Users of one of these `[groups.NAME]` alone are let in, and get what the first that they are in says.",
+        ),
+        Key(
             "domains",
             listed(kinds.DOMAIN),
             [],

@@ -21,7 +21,7 @@ RESERVATION: Final = Table(
             "groups",
             listed(kinds.TEXT),
             [],
-            "Or of whom an AAA server says that it is in one of these (`Class`, `Filter-Id`).",
+            "Or who is in one of these `[groups.NAME]`, or of whom an AAA server says so itself (`Class`, `Filter-Id`).",
         ),
         Key("addrs", listed(kinds.RANGE), None, "The addresses, all of them in the pool.", required=True),
     ),
