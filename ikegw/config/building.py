@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ikegw.config.accounting import AccountingSettings
+from ikegw.config.capture import CaptureSettings
 from ikegw.config.coa_rules import build_coa
 from ikegw.config.dhcp import InformSettings
 from ikegw.config.dhcp_building import build_dhcp
@@ -70,6 +71,7 @@ def build(root: Section, path: Path, directories: Directories) -> Config:
         build_downloads(root.tables["downloads"]),
         tuple(map(build_authority, root.named["authorities"].values())),
         shunts=tuple(map(build_shunt, root.named["shunts"].values())),
+        capture=_capture(root.tables["capture"]),
     )
 
 
@@ -138,6 +140,10 @@ def _connection(section: Section, half_open_seconds: float, groups: dict[str, Se
         second_local=build_second_local(section.tables["local-2"]),
         second_remote=build_second_remote(section.tables["remote-2"]),
     )
+
+
+def _capture(capture: Section) -> CaptureSettings:
+    return CaptureSettings(capture["allowed"], capture["seconds"], capture["bytes"])
 
 
 def _accounting_settings(accounting: Section) -> AccountingSettings:

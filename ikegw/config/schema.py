@@ -7,6 +7,7 @@ from typing import Final
 
 from ikegw.config.shape import Table
 from ikegw.config.tables.accounting import ACCOUNTING
+from ikegw.config.tables.capture import CAPTURE
 from ikegw.config.tables.coa import COA
 from ikegw.config.tables.connections import CONNECTION
 from ikegw.config.tables.dhcp import DHCP, INFORM
@@ -30,6 +31,7 @@ SCHEMA: Final = Table(
         LIMITS,
         LOG,
         CONTROL,
+        CAPTURE,
         WEB,
         EAP,
         CONNECTION,

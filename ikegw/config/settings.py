@@ -7,6 +7,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from ikegw.config.accounting import AccountingSettings
+from ikegw.config.capture import CaptureSettings
 from ikegw.config.coa import CoaSettings
 from ikegw.config.dhcp import DhcpServers, InformSettings
 from ikegw.config.downloads import DEFAULT_DOWNLOADS, Authority, DownloadSettings
@@ -140,6 +141,7 @@ class Config:
     downloads: DownloadSettings = DEFAULT_DOWNLOADS
     authorities: tuple[Authority, ...] = ()
     shunts: tuple[Shunt, ...] = ()
+    capture: CaptureSettings = field(factory=CaptureSettings)
 
     def connection(self, name: str) -> Connection | None:
         """The connection of that name."""

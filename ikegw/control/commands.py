@@ -13,6 +13,7 @@ from attrs import frozen
 
 from ikegw.config.settings import Control
 from ikegw.control.asking import Daemon, NotAnswered
+from ikegw.control.capturing import capture
 from ikegw.control.protocol import Json
 from ikegw.control.tables import TABLES, event, one_sa
 
@@ -103,6 +104,26 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         parser = _parser(commands, verb, text)
         parser.add_argument("peer", help=_PEER[1], nargs="?" if optional else None)
         parser.set_defaults(run=_follow)
+    _add_capture(commands)
+
+
+def _add_capture(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Give `ikegwctl` the command that writes captures."""
+    text = "write IKE messages into a file for Wireshark, and their keys beside it"
+    parser = _parser(commands, "capture", text)
+    parser.add_argument("file", type=Path, help="the file, which must not be there yet")
+    parser.add_argument("peer", nargs="?", help="a peer's address; without it, everybody's messages")
+    parser.add_argument(
+        "--seconds", type=float, help="how long (default: capture.seconds of the configuration)"
+    )
+    parser.add_argument("--bytes", type=int, help="how much (default: capture.bytes of the configuration)")
+    parser.set_defaults(run=_capture)
+
+
+def _capture(options: argparse.Namespace) -> int:
+    with _telling_why_not() as failed:
+        failed[0] = capture(options)
+    return failed[0]
 
 
 def _parser(

@@ -16,6 +16,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ikegw.control.asker import asker
 from ikegw.control.protocol import LONGEST_LINE, BadRequest, Id, Json, Request, read_request, write
 
 MOST_CLIENTS: Final = 64
@@ -35,9 +36,12 @@ class Refused(Exception):
 
 @frozen
 class Verb:
-    """Something that can be asked. `run` gives the answer or a Deferred of it, or raises Refused; cancelling ends a stream."""
+    """Something that can be asked. `run` gives the answer or a Deferred of it, or raises Refused; cancelling ends a stream.
 
-    run: Callable[[Mapping[str, Json], Tell], Any]
+    It is given the arguments, what sends an event, and who asks, as the system knows them.
+    """
+
+    run: Callable[[Mapping[str, Json], Tell, str], Any]
 
 
 @implementer(IPushProducer)
@@ -122,9 +126,13 @@ class ControlClient(LineOnlyReceiver):
             else:
                 self._say(number, "ok", result)
 
-        running = maybeDeferred(verb.run, request.arguments, tell)
+        running = maybeDeferred(verb.run, request.arguments, tell, self._who())
         self._running[number] = running
         running.addBoth(ended)
+
+    def _who(self) -> str:
+        handle = getattr(self._transport, "getHandle", None)
+        return "somebody" if handle is None else asker(handle())
 
     def _why(self, request: Request, failure: Failure) -> str:
         if isinstance(failure.value, Refused):

@@ -5,7 +5,9 @@ from typing import TypeVar
 
 from attrs import define, field
 
+from ikegw.crypto.keymat import IkeKeys
 from ikegw.crypto.protection import IntegrityError
+from ikegw.crypto.suites import IkeSuite
 from ikegw.events import Dropped, Retransmitted
 from ikegw.ike.channel import Channel, MalformedInside
 from ikegw.ike.fragmentation import ORDINARY_PACKET, SMALLER_AFTER, Fragmentation, is_fragment
@@ -17,6 +19,7 @@ from ikegw.ike.window import AnsweringWindow, AskingWindow, Datagrams, Verdict
 from ikegw.machines.tracing import state_of
 from ikegw.paths import Path
 from ikegw.policy.connections import Connection
+from ikegw.ports.witness import MadeKeys
 from ikegw.session import EndCause, SaName
 from ikegw.wire.errors import ParseError
 from ikegw.wire.message import Header, Message, Payload
@@ -73,6 +76,11 @@ class Conversation(Waiting):
     @channel.setter
     def channel(self, channel: Channel) -> None:
         self._channel = channel
+
+    def protect(self, suite: IkeSuite, keys: IkeKeys) -> None:
+        """Seal and open with these keys from now on."""
+        self.channel = Channel.of(suite, keys, self.initiator, self.surroundings.random)
+        self.surroundings.witness(MadeKeys(self.path, self.spi_initiator, self.spi_responder, suite, keys))
 
     @property
     def has_keys(self) -> bool:

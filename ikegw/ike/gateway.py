@@ -11,11 +11,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ikegw.auth.authenticator import Authenticator
+from ikegw.crypto.keymat import IkeKeys
+from ikegw.crypto.suites import IkeSuite
 from ikegw.events import Dropped, IkeBegun, Publish
 from ikegw.gate.admission import Admission
 from ikegw.gate.answers import notify_datagram
 from ikegw.ike.calling import Calling
-from ikegw.ike.channel import Channel
 from ikegw.ike.departed import Departed
 from ikegw.ike.initiating import Initiating
 from ikegw.ike.listing import Row, row_of
@@ -49,6 +50,7 @@ from ikegw.ports import (
     Transport,
     Usage,
 )
+from ikegw.ports.witness import Witness, nobody
 from ikegw.session import EndCause, Grant, SaName, Session
 from ikegw.wire.key_exchange import KeyExchange
 from ikegw.wire.message import Message
@@ -82,6 +84,7 @@ class Gateway:
     admission: Admission
     connections: tuple[Connection, ...]
     publish: Publish
+    witness: Witness = nobody
     _surroundings: Surroundings = field(init=False, repr=False)
     _by_spi: dict[bytes, IkeSa] = field(factory=dict, init=False, repr=False)
     _by_peer: dict[tuple[str, Normal], tuple[IkeSa, ...]] = field(factory=dict, init=False, repr=False)
@@ -108,6 +111,7 @@ class Gateway:
             self.aaa,
             self.supplicants,
             self.publish,
+            self.witness,
         )
         self._reception = Reception(
             self.clock,
@@ -221,7 +225,9 @@ class Gateway:
         self.publish(IkeBegun(sa.name, path, initiator))
         return sa
 
-    def succeed(self, old: IkeSa, spis: tuple[bytes, bytes], channel: Channel, *, initiator: bool) -> IkeSa:
+    def succeed(
+        self, old: IkeSa, spis: tuple[bytes, bytes], suite: IkeSuite, keys: IkeKeys, *, initiator: bool
+    ) -> IkeSa:
         """See `Table`: it keeps the number and so the name, for to an operator it is the same session."""
         sa = IkeSa(
             self._surroundings,
@@ -234,7 +240,7 @@ class Gateway:
             self,
             self.clock.seconds(),
         )
-        sa.channel = channel
+        sa.protect(suite, keys)
         sa.come_after(old)
         self._by_spi[sa.own_spi] = sa
         self._meet(sa)

@@ -8,7 +8,6 @@ from ikegw.crypto.suites import IkeSuite
 from ikegw.events import Refused
 from ikegw.ike import nat
 from ikegw.ike.authenticating import Authenticating
-from ikegw.ike.channel import Channel
 from ikegw.ike.fragmentation import agreed, announcement
 from ikegw.ike.greeting import NONCE_OCTETS, hash_algorithms, hashes_of, hints_of, nonce_is_sound
 from ikegw.ike.living import Living
@@ -193,7 +192,7 @@ class Initiating:
             return
         sa.spi_responder = message.header.responder_spi
         keys = ike_keys(chosen.suite, shared, self._nonce, nonce, sa.spi_initiator, sa.spi_responder)
-        sa.channel = Channel.of(chosen.suite, keys, True, sa.surroundings.random)
+        sa.protect(chosen.suite, keys)
         self._childless = message.notify(NotifyType.CHILDLESS_IKEV2_SUPPORTED) is not None
         sa.answered()
         sa.disarm("grace")

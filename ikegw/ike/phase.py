@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-from ikegw.ike.channel import Channel
+from ikegw.crypto.keymat import IkeKeys
+from ikegw.crypto.suites import IkeSuite
 from ikegw.ike.slot import Answered
 from ikegw.ike.window import Datagrams
 from ikegw.policy.connections import ChildPolicy
@@ -100,7 +101,7 @@ class Table(Protocol):
         """It is mature, and its first child up: a session begins."""
 
     def succeed(
-        self, old: "IkeSa", spis: tuple[bytes, bytes], channel: Channel, *, initiator: bool
+        self, old: "IkeSa", spis: tuple[bytes, bytes], suite: IkeSuite, keys: IkeKeys, *, initiator: bool
     ) -> "IkeSa":
         """A new IKE SA for rekeying `old`, mature, with nothing of the old one yet; `spis` are (SPIi, SPIr)."""
 

@@ -5,7 +5,6 @@ from attrs import define, field, frozen
 from ikegw.crypto.groups import BadPublicValue, KeyPair, generate
 from ikegw.crypto.keymat import rekeyed_ike_keys
 from ikegw.crypto.suites import IkeSuite
-from ikegw.ike.channel import Channel
 from ikegw.ike.collision import Nonces
 from ikegw.ike.greeting import NONCE_OCTETS, nonce_is_sound
 from ikegw.ike.negotiation import NoChild
@@ -153,5 +152,4 @@ def _successor(
     """The IKE SA that takes the place of `sa`; `spis` are (SPIi, SPIr) of the new one."""
     old = sa.channel
     keys = rekeyed_ike_keys(suite, old.suite.prf, old.sk_d, shared, *nonces, *spis)
-    channel = Channel.of(suite, keys, initiator, sa.surroundings.random)
-    return sa.table.succeed(sa, spis, channel, initiator=initiator)
+    return sa.table.succeed(sa, spis, suite, keys, initiator=initiator)

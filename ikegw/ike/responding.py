@@ -10,7 +10,6 @@ from ikegw.crypto.keymat import ike_keys
 from ikegw.crypto.suites import IkeSuite
 from ikegw.events import AuthFailed, AuthFailure, Refused
 from ikegw.ike import nat
-from ikegw.ike.channel import Channel
 from ikegw.ike.conversation import refusal_of
 from ikegw.ike.finalizing import Finalizing
 from ikegw.ike.fragmentation import agreed, announcement
@@ -118,7 +117,7 @@ class Responding:
             return
         nonce = random(NONCE_OCTETS)
         keys = ike_keys(chosen.suite, shared, their_nonce, nonce, sa.spi_initiator, sa.spi_responder)
-        sa.channel = Channel.of(chosen.suite, keys, False, random)
+        sa.protect(chosen.suite, keys)
         if sa.connection.nat_traversal:
             sa.behind_nat, sa.peer_behind_nat = nat.detect(self.message, sa.path)
         if agreed(sa.connection, self.message):

@@ -7,6 +7,7 @@ from ikegw.auth.authenticator import Authenticator
 from ikegw.events import Publish
 from ikegw.ike.fragments import Memory
 from ikegw.ports import Aaa, Addresses, DataPlane, Random, Supplicants, Transport
+from ikegw.ports.witness import Witness, nobody
 
 
 @frozen
@@ -22,6 +23,7 @@ class Surroundings:
     aaa: Aaa
     supplicants: Supplicants
     publish: Publish
+    witness: Witness = nobody
     worker: int = 0
     fragments: Memory = field(factory=Memory)
     boot: str = field(init=False)

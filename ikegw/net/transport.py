@@ -21,6 +21,8 @@ from ikegw.net.sockets import IkeSocket
 from ikegw.paths import IKE_PORT, NAT_T_PORT, Address, Endpoint, Path
 
 Received = Callable[[Path, bytes], None]
+Tap = Callable[[Path, bool, bytes], None]
+"""Sees each datagram of IKE: its path, whether we sent it, and the UDP payload, marker and all. It raises nothing."""
 
 _NON_ESP_MARKER = bytes(4)
 _KEEPALIVE = b"\xff"
@@ -33,11 +35,12 @@ class UdpTransport:
     """Sends on the given sockets, which it owns from now on, and reads them once `start` was called.
 
     `counts` says what became of datagrams: `sent`, `received`, `keepalive`, `esp`, `short`, `unsent-EXXX` and
-    `unread-EXXX`.
+    `unread-EXXX`. `taps` see every IKE message.
     """
 
     def __init__(self, sockets: Iterable[IkeSocket]) -> None:
         self.counts: Counter[str] = Counter()
+        self.taps: set[Tap] = set()
         self._sockets = {each.endpoint: each for each in sockets}
         self._nat_t_ports = {e.address: e.port for e, each in self._sockets.items() if each.is_nat_t}
         self._reading: list[_Reader] = []
@@ -63,9 +66,22 @@ class UdpTransport:
                 continue
             each.socket.setblocking(False)
             kind = _NatTReader if each.is_nat_t else _Reader
-            reader = kind(each, received, self.counts)
+            reader = kind(each, received, self.arrived, self.counts)
             self._reading.append(reader)
             reactor.addReader(reader)
+
+    def arrived(self, path: Path, octets: bytes) -> None:
+        """To be called for each IKE message that came in, without marker, by whoever read it."""
+        self.counts["received"] += 1
+        if self.taps:
+            local = self._sockets.get(path.local)
+            self._tapped(
+                path, False, _NON_ESP_MARKER + octets if local is not None and local.is_nat_t else octets
+            )
+
+    def _tapped(self, path: Path, sent: bool, payload: bytes) -> None:
+        for tap in tuple(self.taps):
+            tap(path, sent, payload)
 
     def stop(self) -> Deferred[None]:
         """Read no more and close every socket; sending afterwards only counts a loss."""
@@ -84,6 +100,7 @@ class UdpTransport:
         if local is not None and local.is_nat_t:
             octets = _NON_ESP_MARKER + octets
         self._send(local, path.remote, octets)
+        self._tapped(path, True, octets)
 
     def keepalive(self, path: Path) -> None:
         """Send one NAT keepalive (`ports.Transport.keepalive`)."""
@@ -144,10 +161,11 @@ class _Reader:
 
     _log = Logger()
 
-    def __init__(self, udp: IkeSocket, received: Received, counts: Counter[str]) -> None:
+    def __init__(self, udp: IkeSocket, received: Received, arrived: Received, counts: Counter[str]) -> None:
         self._local = udp.endpoint
         self._socket = udp.socket
         self._received = received
+        self._arrived = arrived
         self._counts = counts
 
     def fileno(self) -> int:
@@ -178,8 +196,9 @@ class _Reader:
         self._hand_on(datagram, source)
 
     def _hand_on(self, octets: bytes, source: tuple[str, int]) -> None:
-        self._counts["received"] += 1
-        self._received(Path(self._local, Endpoint(_parsed(source[0]), source[1])), octets)
+        path = Path(self._local, Endpoint(_parsed(source[0]), source[1]))
+        self._arrived(path, octets)
+        self._received(path, octets)
 
 
 class _NatTReader(_Reader):

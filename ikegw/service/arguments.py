@@ -1,11 +1,13 @@
 """What a request over the control socket gives with its verb, judged."""
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 from ikegw.control.protocol import Json
 from ikegw.control.server import Refused
 from ikegw.ike.gateway import Gateway
 from ikegw.ike.listing import Row
+from ikegw.paths import Address
 
 Arguments = Mapping[str, Json]
 
@@ -18,6 +20,24 @@ def text_of_argument(arguments: Arguments, name: str, default: str | None = None
     if not isinstance(value, str) or (default is None and not value):
         raise Refused(f'expected "{name}", a text')
     return value
+
+
+def number_of_argument(arguments: Arguments, name: str, most: float) -> float:
+    """A number above zero and up to `most`, which it is if it is missing."""
+    value = arguments.get(name, most)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+        raise Refused(f'expected "{name}", a number above 0 and up to {most:g}')
+    return value
+
+
+def address_of_argument(arguments: Arguments, name: str) -> Address | None:
+    """An address, if it is given."""
+    if name not in arguments:
+        return None
+    try:
+        return ip_address(text_of_argument(arguments, name))
+    except ValueError:
+        raise Refused(f'expected "{name}", an IPv4 or IPv6 address') from None
 
 
 def rows_meant(gateway: Gateway, arguments: Arguments) -> list[Row]:

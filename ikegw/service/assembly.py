@@ -36,6 +36,7 @@ from ikegw.radius.dynamic_listener import DynamicListener
 from ikegw.radius.login import RadiusLogins
 from ikegw.radius.station import Station
 from ikegw.service.audience import Audience
+from ikegw.service.capturing import Capturing
 from ikegw.service.counters import Counters
 from ikegw.service.eap import OwnEap
 from ikegw.service.journal import Journal
@@ -87,6 +88,7 @@ class Assembled:
     eap: OwnEap
     downloads: Downloads
     kept_lists: KeptLists
+    capturing: Capturing
 
 
 def assemble(
@@ -102,7 +104,7 @@ def assemble(
     transport = UdpTransport(sockets)
 
     def received_by_plane(path: Path, octets: bytes) -> None:
-        transport.counts["received"] += 1
+        transport.arrived(path, octets)
         gateway.datagram_received(path, octets)
 
     plane = make_plane(reactor, config, transport.sockets(), received_by_plane, plane_lost)
@@ -121,6 +123,7 @@ def assemble(
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
     journal = Journal(log, reactor.seconds, *journal_settings(config.logging))
     counters, stories, audience = Counters(), Stories(time.time), Audience()
+    capturing = Capturing(config.capture, transport, reactor, time.time, log)
     registry = CollectorRegistry()
     measures = Measures(registry, reactor.seconds)
 
@@ -151,6 +154,7 @@ def assemble(
         admission,
         config.connections,
         publish,
+        capturing.made_keys,
     )
     coa = DynamicListener(
         config.coa,
@@ -180,6 +184,7 @@ def assemble(
         eap,
         downloads,
         kept_lists,
+        capturing,
     )
 
 

@@ -59,6 +59,7 @@ class GatewayService(Service):
             Showing(assembled, reactor.seconds),
             Acting(assembled, self._reload_when_asked),
             Telling(assembled.stories, assembled.audience, time.time),
+            assembled.capturing,
         )
         self._supervisor = Supervisor(reactor, self._status_line)
         self._web = WebServer(reactor, prepared.config.web, assembled, assembled.registry, self._log)

@@ -38,6 +38,7 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     if found.pools or {"lending", "dhcp"}.intersection(found.applied):
         assembled.addresses.reload(new, prepared.pools).addErrback(_not_done)
     assembled.addresses.hear(assembled.plane.plane.device)
+    assembled.capturing.configure(new.capture)
     if "limits" in found.applied:
         assembled.admission.limits = gate_limits(new.limits)
     if "logging" in found.applied:

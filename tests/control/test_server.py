@@ -32,9 +32,9 @@ class Desk:
         self.server = ControlServer(
             self.clock,
             {
-                "echo": Verb(lambda arguments, _: dict(arguments)),
+                "echo": Verb(lambda arguments, *_: dict(arguments)),
                 "refuse": Verb(self._refuse),
-                "break": Verb(lambda arguments, _: 1 // 0),
+                "break": Verb(lambda *_: 1 // 0),
                 "wait": Verb(self._wait),
                 "watch": Verb(self._watch),
             },
