@@ -9,4 +9,4 @@ class CaptureSettings:
 
     allowed: bool = False
     most_seconds: float = 600.0
-    most_octets: int = 16_000_000
+    most_octets: int = 1 << 24

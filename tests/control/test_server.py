@@ -40,14 +40,14 @@ class Desk:
             },
         )
 
-    def _refuse(self, arguments, _):
+    def _refuse(self, arguments, _, _who: str):
         raise Refused("not today")
 
-    def _wait(self, arguments, tell) -> Deferred:
+    def _wait(self, arguments, tell, _who: str) -> Deferred:
         self.waiting.append(Deferred(self._cancelled))
         return self.waiting[-1]
 
-    def _watch(self, arguments, tell) -> Deferred:
+    def _watch(self, arguments, tell, _who: str) -> Deferred:
         self.streams.append(tell)
         return self._wait(arguments, tell)
 
