@@ -49,7 +49,7 @@ class Desk:
 
     def _watch(self, arguments, tell, _who: str) -> Deferred:
         self.streams.append(tell)
-        return self._wait(arguments, tell)
+        return self._wait(arguments, tell, _who)
 
     def _cancelled(self, _: Deferred) -> None:
         self.cancelled += 1
