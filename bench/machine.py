@@ -16,6 +16,11 @@ def cpu_seconds(pid: int) -> float:
     return time.clock_gettime(~pid << 3 | _SCHEDULER_CLOCK)
 
 
+def waited_seconds(pid: int) -> float:
+    """How long the main thread of a process would have run in all, had others not had the CPU just then."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+
+
 def resident_octets(pid: int) -> int:
     """Memory that a process holds now (RSS)."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE

@@ -1,6 +1,6 @@
 """The load: ikegw as initiator of many IKE SAs that log in by EAP; orders and answers are those of `handshake_client`.
 
-python radius_client.py METHOD CREDENTIALS IN-FLIGHT OWN-ADDRESS
+python radius_client.py METHOD CREDENTIALS IN-FLIGHT OWN-ADDRESS GATEWAY-PID
 """
 
 import json
@@ -16,6 +16,7 @@ from typing import Any
 from attrs import evolve
 from handshake_cases import ESP, GATEWAY_ADDRESS, GATEWAY_NAME, MODERN, client_name
 from handshake_client import Load, reactor
+from machine import cpu_seconds, waited_seconds
 from radius_cases import PASSWORDS
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.stdio import StandardIO
@@ -69,25 +70,34 @@ def connection() -> Connection:
 class EapLoad(Load):
     """Each client has a name of its own."""
 
-    def __init__(self, method: EapMethod, gateway: Gateway, in_flight: int) -> None:
+    def __init__(self, method: EapMethod, gateway: Gateway, in_flight: int, responder: int) -> None:
         super().__init__(connection(), gateway, in_flight)
         self._method = method
+        self._responder = responder
         self._names = count(1)
 
     def _begin(self, wanted: int) -> None:
-        """Log in so often. The seconds are those of the middle, when all are under way and nobody waits for the last."""
-        ups, failures = list[float](), list[str]()
+        """Log in so often. What it took is that of the middle, when all are under way and nobody waits for the last: the
+        gateway's CPU, and seconds without those in which others had the CPU that it wanted.
+        """
+        up, failures, marks = 0, list[str](), list[tuple[float, float]]()
+        first, last, gateway = wanted // 10, wanted - 1 - wanted // 10, self._responder
 
         def came_up(_: object) -> None:
-            ups.append(time.monotonic())
+            nonlocal up
+            if up in (first, last):
+                marks.append((time.monotonic() - waited_seconds(gateway), cpu_seconds(gateway)))
+            up += 1
 
         def failed(failure: Failure) -> None:
             failures.append(failure.getErrorMessage())
 
         def told(_: object) -> None:
-            first, last = len(ups) // 10, len(ups) - 1 - len(ups) // 10
-            seconds = (ups[last] - ups[first]) / (last - first) * wanted if last > first else 0.0
-            answer = {"up": len(ups), "failure": failures[:1], "seconds": seconds}
+            taken = (
+                [end - begin for begin, end in zip(*marks, strict=True)] if len(marks) == 2 else [0.0, 0.0]
+            )
+            seconds, cpu = (each / (last - first) * wanted for each in taken)
+            answer = {"up": up, "failure": failures[:1], "seconds": seconds, "cpu": cpu}
             self.sendLine(json.dumps(answer).encode())  # type: ignore[no-untyped-call]
 
         work = (self._connect(number).addCallbacks(came_up, failed) for number in islice(self._names, wanted))
@@ -131,9 +141,9 @@ def _gateway(directory: Path, address: str) -> Gateway:
     return gateway
 
 
-def main(method: str, directory: str, in_flight: str, own_address: str) -> None:
+def main(method: str, directory: str, in_flight: str, own_address: str, responder: str) -> None:
     gateway = _gateway(Path(directory), own_address)
-    StandardIO(EapLoad(EapMethod(method), gateway, int(in_flight)))  # type: ignore[no-untyped-call]
+    StandardIO(EapLoad(EapMethod(method), gateway, int(in_flight), int(responder)))  # type: ignore[no-untyped-call]
     reactor.run()
 
 
