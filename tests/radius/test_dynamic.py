@@ -214,11 +214,18 @@ def test_what_is_unknown_or_of_a_wrong_length_is_refused(here):
     assert not here.done
 
 
-def test_Proxy_State_goes_back_in_its_order(here):
-    reply = here.ask(
-        Code.DISCONNECT_REQUEST, ("User-Name", "bob"), ("Proxy-State", b"one"), ("Proxy-State", b"two")
-    )
-    assert reply[33] == [b"one", b"two"]
+@pytest.mark.parametrize(
+    ("code", "attributes", "answer"),
+    [
+        (Code.DISCONNECT_REQUEST, [("User-Name", "bob")], Code.DISCONNECT_ACK),
+        (Code.DISCONNECT_REQUEST, [("User-Name", "nobody")], Code.DISCONNECT_NAK),
+        (Code.COA_REQUEST, [("User-Name", "bob"), ("Idle-Timeout", 60)], Code.COA_ACK),
+        (Code.COA_REQUEST, [("User-Name", "bob")], Code.COA_NAK),
+    ],
+)
+def test_Proxy_State_goes_back_in_its_order(here, code: Code, attributes: list[Attribute], answer: Code):
+    reply = here.ask(code, *attributes, ("Proxy-State", b"one"), ("Proxy-State", b"two"))
+    assert (reply.code, reply[33]) == (answer, [b"one", b"two"])
 
 
 # ---------------------------------------------------------------- who is heard
