@@ -44,6 +44,10 @@ def check_rounds(connection: Section) -> Iterator[Problem]:
     for first, table in (("local", SECOND_LOCAL), ("remote", SECOND_REMOTE)):
         yield from _round(connection.tables[first], connection.tables[table.name], first, table)
     ours, theirs = connection.tables["local-2"], connection.tables["remote-2"]
+    for second, other in ((ours, connection.tables["remote"]), (theirs, connection.tables["local"])):
+        if second["auth"] is not None and other["auth"] is AuthKind.EAP:
+            text = f'with {second.path[-1]} this side proves itself by key or certificate; write "pubkey" or "psk"'
+            yield _problem(other, "auth", text)
     if ours["auth"] is not None and theirs["auth"] is not None:
         text = "who opens a connection logs in by EAP: we (local-2) or the peer (remote-2), not both; make two connections"
         yield _problem(theirs, "auth", text)

@@ -49,6 +49,7 @@ _NO_ANSWER: Final = {
     "SMI_AUTH_WAIT": "The peer answered IKE_SA_INIT, and nothing after it. If there is a NAT between, or the peer may move, this "
     "goes over UDP port 4500: see that nothing drops it on the way. A large IKE_AUTH may be lost in IP fragments.",
 }
+_NO_ANSWER["SMI_ROUND_WAIT"] = _NO_ANSWER["SMI_AUTH_WAIT"]
 _FELL_SILENT: Final = (
     "The peer no longer answers: see its host and the path to it; dpd_action says what ikegw does by itself."
 )

@@ -392,6 +392,12 @@ class ChildSa(Carrying):
             )
         )
         self._tell_decision("")
+        self._keep_within_reach()
+
+    def _keep_within_reach(self) -> None:
+        """An AAA server may have narrowed what the peer reaches while this was being made, or renewed in vain."""
+        if self.sa.session is not None:
+            self.sa.session.keep_within_reach(self)
 
     def _tell_decision(self, why_not: str) -> None:
         decided, self.decided = self.decided, None
@@ -404,6 +410,7 @@ class ChildSa(Carrying):
 
     def rekey_no_more(self) -> None:
         """Row C-27: soft limits are told once, so nothing brings it about again."""
+        self._keep_within_reach()
 
     def begin_anew(self) -> None:
         """Row C-25; not if the peer deleted it by its own wish, nor if there is another for the same traffic."""

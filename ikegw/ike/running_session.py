@@ -17,6 +17,7 @@ from ikegw.ports import Usage
 from ikegw.session import EndCause, Grant, Session
 
 if TYPE_CHECKING:
+    from ikegw.ike.child import ChildSa
     from ikegw.ike.sa import IkeSa
 
 COUNTS_SECONDS = 10.0
@@ -85,7 +86,8 @@ class RunningSession:
         if group is not None and group != sa.group:  # else nobody asked whether there is an objection
             sa.group = group
             self._times.set(self._newly(before, grant))
-            self._end_what_is_out_of_reach()
+            for child in tuple(sa.children.values()):
+                self.keep_within_reach(child)
         self.changed()
 
     def objection(self, grant: Grant) -> str:
@@ -118,12 +120,11 @@ class RunningSession:
             idle = terms.idle_seconds or 0
         return Grant(session_seconds=session, idle_seconds=idle, termination=terms.termination)
 
-    def _end_what_is_out_of_reach(self) -> None:
-        """CHILD SAs that lead further than the new group reaches; a narrower one is for the peer to ask for."""
+    def keep_within_reach(self, child: "ChildSa") -> None:
+        """End a CHILD SA that leads further than the user's group reaches; a narrower one is for the peer to ask for."""
         sa = self.sa
-        for child in tuple(sa.children.values()):
-            if not within(child.tunnel.local_selectors, sa.reached(child.policy)):
-                child.remove(f"the session's group is {sa.group.name} now, which does not reach all of it")
+        if sa.group.reach and not within(child.tunnel.local_selectors, sa.reached(child.policy)):
+            child.remove(f"the session's group is {sa.group.name} now, which does not reach all of it")
 
     def usage(self) -> Deferred[Usage]:
         """What it has carried by now."""

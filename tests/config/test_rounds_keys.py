@@ -78,6 +78,14 @@ EAP = 'auth = "eap"\neap_id = "carol"'
             "connections.road.local.auth: an EAP login comes second",
         ),
         (connection('aaa = "local"', local_2=EAP, remote_2='auth = "eap"'), "make two connections"),
+        (
+            connection('aaa = "local"', local_2=EAP, remote='auth = "eap"'),
+            "connections.road.remote.auth: with local-2 this side proves itself by key or certificate",
+        ),
+        (
+            connection('aaa = "local"', local=EAP, remote_2='auth = "eap"'),
+            "connections.road.local.auth: with remote-2 this side proves itself by key or certificate",
+        ),
         (connection(local_2='auth = "eap"'), "connections.road.local-2.eap_id: as whom do we log in?"),
         (
             connection(local_2='auth = "eap"\neap_id = "dave"'),

@@ -4,6 +4,7 @@ from ipaddress import IPv4Network, ip_address
 
 import pytest
 from attrs import evolve
+from twisted.internet.defer import Deferred
 
 from ikegw.addresses.pool import Pool
 from ikegw.events import AuthFailed, AuthFailure, ChildDown, IkeUp, Refused, SessionChanged, SessionEnded
@@ -18,8 +19,10 @@ from ikegw.testing.aaa import Account, FakeAaa
 from ikegw.testing.login import EAP_CLIENT, EAP_GATEWAY, PASSWORD, login_pair
 from ikegw.testing.pair import POOL, Pair
 from ikegw.testing.puppet import Puppet
+from ikegw.testing.wire import Datagram, pass_on
 from ikegw.wire.configuration import Configuration
-from ikegw.wire.registry import ConfigAttributeType, ExchangeType
+from ikegw.wire.notify import Notify
+from ikegw.wire.registry import ConfigAttributeType, ExchangeType, NotifyType
 
 LAN, LAB, SHOP = (IPv4Network(text) for text in ("10.1.0.0/24", "10.1.0.0/28", "10.1.0.64/28"))
 LABS = Pool("labs", (IPv4Network("10.4.0.0/24"),), (ip_address("10.4.0.53"),))
@@ -259,3 +262,76 @@ def test_times_that_the_server_gave_stay_with_another_group():
     pair.world.run(51.0, 0.5)
     (ended,) = pair.gateway.heard(SessionEnded)
     assert ended.cause is EndCause.SESSION_TIMEOUT
+
+
+# ------------------------------------------------------------ while something is under way
+
+
+def held_back(pair: Pair) -> list[Datagram]:
+    """From now on what the client says waits here."""
+    held: list[Datagram] = []
+
+    def hold(datagram: Datagram) -> list[Datagram]:
+        if datagram.path.local.address == pair.client.address:
+            held.append(datagram)
+            return []
+        return [datagram]
+
+    pair.world.wire.tap = hold
+    return held
+
+
+def let_go(pair: Pair, held: list[Datagram]) -> None:
+    pair.world.wire.tap = pass_on
+    for datagram in held:
+        pair.world.wire.deliver(datagram)
+    pair.world.run(2.0)
+
+
+def test_what_we_were_renewing_is_as_narrow_as_the_new_group():
+    pair = connected(Grant(filters=("boss",)))
+    held = held_back(pair)
+    pair.gateway.gateway.rekey_child(1, "net")
+    pair.world.run(0.1)
+    assert put_into(pair, "eng-1") == ""
+    assert reached(pair) == ["10.1.0.0-10.1.0.255"]
+    let_go(pair, held)
+    assert reached(pair) == []
+    assert pair.gateway.gateway.sessions()
+
+
+def test_what_we_were_renewing_in_vain_does_not_stay():
+    """C-27: the peer refuses to renew it."""
+    pair = connected(Grant(filters=("boss",)))
+    puppet = Puppet(pair, pair.client)
+    pair.gateway.gateway.rekey_child(1, "net")
+    pair.world.run(0.1)
+    assert put_into(pair, "eng-1") == ""
+    request = puppet.heard[-1]
+    puppet.answer = lambda message: ()
+    puppet._say(
+        ExchangeType.CREATE_CHILD_SA,
+        (Notify(NotifyType.NO_PROPOSAL_CHOSEN),),
+        request.header.message_id,
+        response=True,
+    )
+    pair.world.run(1.0)
+    assert reached(pair) == []
+
+
+def test_what_the_peer_was_making_is_as_narrow_as_the_new_group():
+    pair = connected(Grant(filters=("boss",)))
+    plane, slow = pair.gateway.plane, Deferred[None]()
+    install = plane.install
+
+    def later(sa):
+        return slow.addCallback(lambda _: install(sa))
+
+    plane.install = later
+    pair.client.gateway.create_child(1, "net").addErrback(lambda failure: None)
+    pair.world.run(0.1)
+    plane.install = install
+    assert put_into(pair, "eng-1") == ""
+    slow.callback(None)
+    pair.world.run(1.0)
+    assert reached(pair) == []
