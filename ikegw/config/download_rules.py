@@ -22,6 +22,7 @@ def build_downloads(downloads: Section) -> DownloadSettings:
         tuple(downloads["networks"]),
         downloads["directory"],
         downloads["refresh_time"],
+        downloads["proxy"],
     )
 
 

@@ -9,6 +9,14 @@ from ikegw.policy.authorities import AuthoritySources
 
 
 @frozen
+class Proxy:
+    """An HTTP proxy by its host's name or address."""
+
+    host: str
+    port: int
+
+
+@frozen
 class DownloadSettings:
     """Limits of one download (`octets`, `seconds`, `redirects`) and of all: `at_once`, and `per_host` from one server.
 
@@ -26,6 +34,7 @@ class DownloadSettings:
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
     directory: Path = Path("/var/lib/ikegw/crls")
     refresh_seconds: float = 3600.0
+    proxy: Proxy | None = None
 
 
 DEFAULT_DOWNLOADS = DownloadSettings()

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from ikegw.config.downloads import Proxy
 from ikegw.paths import Endpoint
 from ikegw.policy.carriage import Mark
 from ikegw.policy.identities import IdentityPattern, parse_identity
@@ -278,6 +279,13 @@ def _url(*schemes: str) -> Callable[[object], str]:
     return read
 
 
+def _proxy(value: object) -> Proxy:
+    parts = urlsplit(_url("http")(value))
+    if parts.path.strip("/") or parts.query:
+        raise ValueError("nothing may follow the port")
+    return Proxy(str(parts.hostname), parts.port or 80)
+
+
 def _offers(protocol: Literal["ike", "esp"]) -> Callable[[object], tuple[Offer, ...]]:
     def read(value: object) -> tuple[Offer, ...]:
         text = _filled(value).strip()
@@ -329,6 +337,7 @@ RANGE: Final = Kind(
 PEER: Final = Kind("peer address", "an address, a network, a range, or %any", _peer_networks)
 URL: Final = Kind("URL", 'a URL like "http://ca.example.org/ocsp"', _url("http", "https"))
 LIST_URL: Final = Kind("URL", 'a URL like "http://ca.example.org/root.crl"', _url("http", "https", "file"))
+PROXY: Final = Kind("proxy", 'a URL like "http://proxy.example.org:3128"', _proxy)
 TEXT: Final = Kind("text", "a text", _filled)
 POOL_NAME: Final = Kind("pool", "the name of a pool", _filled)
 IDENTITY: Final = Kind(

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from ikegw.config.downloads import DownloadSettings
 from ikegw.download.destinations import is_allowed
 from ikegw.download.http import Refused, Request, get, is_web
+from ikegw.download.trust import Authorities, Trust
 from ikegw.ports import FetchFailed
 
 MOST_QUEUED: Final = 1000
@@ -42,12 +43,14 @@ class Downloads:
     """Implements `ports.Fetcher`. `settings` may change at any time, and count from the next download on.
 
     `files` is the directory that file URLs may lead into; `slow` runs a function where it blocks nobody.
+    `authorities` are believed besides the system's, for https.
     """
 
     settings: DownloadSettings
     _reactor: Any
     _slow: Callable[..., Deferred[Any]]
     files: Path
+    authorities: Authorities = tuple
     _all: dict[What, _Download] = field(factory=dict, init=False)
     _queue: list[_Download] = field(factory=list, init=False)
     _busy: Counter[str] = field(factory=Counter, init=False)
@@ -117,7 +120,16 @@ class Downloads:
         def allowed(address: IPv4Address | IPv6Address) -> bool:
             return configured or is_allowed(address, settings.networks)
 
-        request = Request(url, body, download.content_type, settings.octets, settings.redirects, allowed)
+        request = Request(
+            url,
+            body,
+            download.content_type,
+            settings.octets,
+            settings.redirects,
+            allowed,
+            Trust(self.authorities),
+            settings.proxy,
+        )
         return ensureDeferred(get(self._reactor, request))
 
     # ------------------------------------------------------------ how it ends

@@ -1,33 +1,27 @@
 """One request by HTTP or HTTPS and the redirects that it meets; every octet of the answer is somebody else's idea."""
 
-from collections.abc import Callable
 from io import BytesIO
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
 from attrs import frozen
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
 from twisted.internet.error import DNSLookupError
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import (
-    URI,
-    Agent,
-    BrowserLikePolicyForHTTPS,
     FileBodyProducer,
     ResponseDone,
 )
 from twisted.web.http import PotentialDataLoss
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory
-from zope.interface import implementer
 
 from ikegw import __version__
-from ikegw.download.destinations import Forbidden, GuardedReactor
-from ikegw.download.metering import HEAD_OCTETS, MeteredEndpoint
+from ikegw.config.downloads import Proxy
+from ikegw.download.agents import Allowed, Way
+from ikegw.download.destinations import Forbidden
+from ikegw.download.metering import HEAD_OCTETS
+from ikegw.download.trust import Trust
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 KEEPING_METHOD: Final = frozenset({307, 308})
@@ -47,7 +41,9 @@ class Request:
     content_type: str
     octets: int
     redirects: int
-    allowed: Callable[[IPv4Address | IPv6Address], bool]
+    allowed: Allowed
+    trust: Trust
+    proxy: Proxy | None = None
 
 
 async def get(reactor: Any, request: Request) -> bytes:
@@ -92,9 +88,8 @@ def _is_plain(url: str) -> bool:
 async def _ask(reactor: Any, url: str, request: Request) -> Any:
     if not _is_plain(url):
         raise Refused("the URL has characters that no URL has")
-    guarded = GuardedReactor(reactor, request.allowed)
-    endpoints = _Endpoints(guarded, request.octets + HEAD_OCTETS)
-    agent: Any = Agent.usingEndpointFactory(reactor, endpoints)  # type: ignore[no-untyped-call]
+    way = Way(reactor, request.trust, request.proxy, request.allowed, request.octets + HEAD_OCTETS)
+    agent = way.agent(url)
     headers = {"User-Agent": [f"ikegw/{__version__}"]}
     if request.body is None:
         asking = agent.request(b"GET", url.encode(), Headers(headers))
@@ -105,27 +100,11 @@ async def _ask(reactor: Any, url: str, request: Request) -> Any:
     try:
         return await asking
     except DNSLookupError:
-        if guarded.refused:
+        if way.refused:
             raise Forbidden(
-                f"{', '.join(dict.fromkeys(guarded.refused))} is no public address, and not in downloads.networks"
+                f"{', '.join(way.refused)} is no public address, and not in downloads.networks"
             ) from None
         raise Refused("its host's name has no address") from None
-
-
-@implementer(IAgentEndpointFactory)
-@frozen(eq=False)
-class _Endpoints:
-    reactor: GuardedReactor
-    most: int
-
-    def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:  # noqa: N802 (Twisted's name)
-        """See IAgentEndpointFactory."""
-        endpoint: Any = HostnameEndpoint(self.reactor, uri.host, uri.port)
-        if uri.scheme == b"https":
-            policy: Any = BrowserLikePolicyForHTTPS()  # type: ignore[no-untyped-call]
-            options = policy.creatorForNetloc(uri.host, uri.port)
-            endpoint = wrapClientTLS(options, endpoint)
-        return MeteredEndpoint(endpoint, self.most)
 
 
 def _body(response: Any, most: int) -> Deferred[bytes]:

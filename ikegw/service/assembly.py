@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import define, frozen
+from cryptography import x509
 from prometheus_client import CollectorRegistry
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger, LogLevel
@@ -109,7 +110,12 @@ def assemble(
 
     plane = make_plane(reactor, config, transport.sockets(), received_by_plane, plane_lost)
     addresses = Lenders.make(reactor, config, prepared.pools)
-    downloads = Downloads(config.downloads, reactor, deferToThread, config.directories.crls)
+
+    def authorities() -> list[x509.Certificate]:
+        trusted = authenticator.credentials.authorities.values()
+        return [each.certificate for file in trusted for each in file]
+
+    downloads = Downloads(config.downloads, reactor, deferToThread, config.directories.crls, authorities)
     kept_lists = KeptLists.make(config)
     authenticator = Authenticator(
         prepared.credentials,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ikegw.config import load
-from ikegw.config.downloads import DEFAULT_DOWNLOADS, Authority, DownloadSettings
+from ikegw.config.downloads import DEFAULT_DOWNLOADS, Authority, DownloadSettings, Proxy
 from ikegw.policy.authorities import AuthoritySources, RevocationPolicy
 
 Problems = Callable[..., list[str]]
@@ -36,10 +36,11 @@ per_host = 2
 retry_time = "1m"
 directory = "/srv/crls"
 refresh_time = "10m"
+proxy = "http://proxy.example.org:3128"
 """
     networks = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     assert load(write(text)).downloads == DownloadSettings(
-        1_000_000, 5.0, 1, 3, 2, 60.0, networks, Path("/srv/crls"), 600.0
+        1_000_000, 5.0, 1, 3, 2, 60.0, networks, Path("/srv/crls"), 600.0, Proxy("proxy.example.org", 3128)
     )
 
 

@@ -1,98 +1,18 @@
 """Downloads from real HTTP servers on loopback, which answer as one would not wish."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_twisted
-from attrs import define, evolve, field
-from twisted.internet import reactor as installed
-from twisted.internet.defer import Deferred, DeferredList, gatherResults, maybeDeferred
-from twisted.internet.protocol import Factory, Protocol
+from attrs import evolve
+from http_servers import QUICK, REACTOR, Serve, failure_of, ok, redirect
+from twisted.internet.defer import Deferred, DeferredList, gatherResults
 from twisted.internet.task import LoopingCall
 
-from ikegw.config.downloads import DownloadSettings
 from ikegw.download.fetcher import Downloads
-from ikegw.ports import FetchFailed
-
-REACTOR: Any = installed
-LOOPBACK = (ip_network("127.0.0.0/8"),)
-QUICK = DownloadSettings(octets=10_000, seconds=5.0, networks=LOOPBACK)
-
-
-def ok(body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-
-
-def redirect(to: str, code: int = 302) -> bytes:
-    return f"HTTP/1.1 {code} Elsewhere\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n".encode()
-
-
-@define(eq=False)
-class Server:
-    """Hands each connection to `behave` once its request is there: with the transport and the request."""
-
-    behave: Callable[[Any, bytes], None]
-    requests: list[bytes] = field(factory=list)
-    open: set[Protocol] = field(factory=set)
-    port: Any = None
-
-    def listen(self) -> None:
-        server = self
-
-        class Connection(Protocol):
-            def connectionMade(self) -> None:
-                server.open.add(self)
-
-            def dataReceived(self, data: bytes) -> None:
-                if b"\r\n\r\n" in data:
-                    server.requests.append(data)
-                    server.behave(self.transport, data)
-
-            def connectionLost(self, reason: Any = None) -> None:
-                server.open.discard(self)
-
-        self.port = REACTOR.listenTCP(0, Factory.forProtocol(Connection), interface="127.0.0.1")
-
-    def url(self, path: str = "/x", host: str = "127.0.0.1") -> str:
-        return f"http://{host}:{self.port.getHost().port}{path}"
-
-
-Serve = Callable[[Callable[[Any, bytes], None]], Server]
-
-
-@pytest.fixture
-def serve() -> Iterator[Serve]:
-    servers: list[Server] = []
-
-    def start(behave: Callable[[Any, bytes], None]) -> Server:
-        server = Server(behave)
-        server.listen()
-        servers.append(server)
-        return server
-
-    yield start
-    for server in servers:
-        for connection in tuple(server.open):
-            connection.transport.abortConnection()  # type: ignore[union-attr]
-        pytest_twisted.blockon(maybeDeferred(server.port.stopListening))
-
-
-@pytest.fixture
-def downloads(tmp_path: Path) -> Downloads:
-    return Downloads(QUICK, REACTOR, maybeDeferred, tmp_path)
-
-
-def failure_of(waiting: Deferred[bytes]) -> Deferred[str]:
-    """How it fails, in words."""
-
-    def failed(failure: Any) -> str:
-        failure.trap(FetchFailed)
-        return str(failure.value)
-
-    return waiting.addCallbacks(lambda octets: pytest.fail(f"it came: {octets!r}"), failed)
 
 
 @pytest_twisted.inlineCallbacks

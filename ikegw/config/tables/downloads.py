@@ -23,6 +23,13 @@ DOWNLOADS: Final = Table(
             "10s",
             "How long one may take in all, redirects and waiting included.",
         ),
+        Key(
+            "proxy",
+            kinds.PROXY,
+            None,
+            "The HTTP proxy that is asked for http and https URLs. It decides where names lead; addresses in URLs are held to "
+            "`networks` all the same.",
+        ),
         Key("max_size", integer(1024, 1 << 30), 16 << 20, "The octets that one may bring."),
         Key("redirects", integer(0, 20), 3, "How many redirects are followed."),
         Key("at_once", integer(1, 10_000), 64, "How many run at the same time."),
