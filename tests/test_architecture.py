@@ -11,7 +11,19 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 VALUES = {"paths", "session", "events"}
 PURE = {"wire", "crypto", "policy", "machines", "gate", "config", "pki"}
 SPINE = {"ports", "ike", "auth"}
-DOORS = {"net", "addresses", "dataplane", "control", "radius", "eap", "dhcp", "download", "metrics", "web"}
+DOORS = {
+    "net",
+    "addresses",
+    "dataplane",
+    "control",
+    "radius",
+    "eap",
+    "dhcp",
+    "download",
+    "metrics",
+    "programs",
+    "web",
+}
 
 OURS = (
     dict.fromkeys(VALUES, VALUES | {"wire"})

@@ -28,6 +28,7 @@ from ikegw.config.settings import (
     SharedKey,
 )
 from ikegw.config.shunt_rules import build_shunt
+from ikegw.config.updown_rules import build_script
 from ikegw.config.web_rules import build_web
 from ikegw.policy.carriage import Carriage
 from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, OcspUse, RemoteAuth, Retransmit
@@ -185,6 +186,7 @@ def _child(section: Section) -> ChildPolicy:
             section["tfc_padding"],
             section["hw_offload"],
         ),
+        updown=build_script(section),
     )
 
 

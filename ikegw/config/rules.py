@@ -18,6 +18,7 @@ from ikegw.config.reading import Section
 from ikegw.config.rounds_rules import check_rounds, lets_in_by_eap
 from ikegw.config.settings import Directories
 from ikegw.config.shunt_rules import check_shunts
+from ikegw.config.updown_rules import check_script
 from ikegw.config.web_rules import check_web
 from ikegw.policy.connections import AuthKind, StartAction
 from ikegw.policy.selectors import Dynamic
@@ -65,6 +66,7 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
             yield from rule(connection, around)
         for child in connection.named["children"].values():
             yield from _child(child, connection)
+            yield from check_script(child)
 
 
 def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:

@@ -59,7 +59,6 @@ NOT_OURS: Final = {
     "if_id_out": "write if_id, which is for both directions",
     "mark_in": "write mark, which is for both directions",
     "mark_out": "write mark, which is for both directions",
-    "updown": "ikegw runs no scripts; routes and policies are its own doing",
     "file": "keys and certificates are found in their directories by themselves",
     "ipcomp": "compression is not supported; leave it out",
     "hostaccess": "firewall rules are yours to make; leave it out",

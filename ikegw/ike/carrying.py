@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from ikegw.events import ChildDown, Refused
 from ikegw.policy.connections import ChildPolicy
-from ikegw.ports import DataPlaneError, TunnelSa, Usage
+from ikegw.ports import Announced, DataPlaneError, TunnelSa, Usage
 
 if TYPE_CHECKING:
     from ikegw.ike.child import ChildSa
@@ -43,8 +43,15 @@ class Carrying:
 
     def install(self, made: TunnelSa) -> Deferred[None]:
         """Have the data plane carry it; errback DataPlaneError, and then nothing of it is left there."""
-        self._tunnel = made
+        self._tunnel = made = evolve(made, announced=self._announced)
         return self.sa.surroundings.data_plane.install(made).addCallback(self._is_carried)
+
+    @property
+    def _announced(self) -> Announced | None:
+        script, sa = self.policy.updown, self.sa
+        if script is None:
+            return None
+        return Announced(script, sa.name, self.policy.name, sa.local_identity, sa.peer, sa.user)
 
     def _is_carried(self, _: None) -> None:
         self._carried = True

@@ -15,6 +15,7 @@ from ikegw.policy.groups import Group
 from ikegw.policy.identities import ANY, IdentityPattern, Normal, normal
 from ikegw.policy.proposals import DEFAULT_ESP, DEFAULT_IKE, Offer
 from ikegw.policy.selectors import DYNAMIC, Dynamic
+from ikegw.policy.updown import Script
 from ikegw.wire.identification import Identity
 from ikegw.wire.selectors import TrafficSelector
 
@@ -209,6 +210,7 @@ class ChildPolicy:
     life_packets: int | None = None
     replay_window: int = 1024
     carriage: Carriage = PLAIN
+    updown: Script | None = None
 
     @property
     def hard_seconds(self) -> float:

@@ -19,6 +19,7 @@ from ikegw.ports.aaa import (
 from ikegw.ports.addresses import Addresses, AddressRequest, Lease, NoAddress
 from ikegw.ports.data_plane import (
     Acquired,
+    Announced,
     DataPlane,
     DataPlaneError,
     DataPlaneEvent,
@@ -36,10 +37,10 @@ from ikegw.ports.supplicant import Keyed, Supplicant, SupplicantFailed, Supplica
 from ikegw.ports.transport import Transport
 
 __all__ = [
-    "Aaa", "AaaAnswer", "AaaDialogue", "AaaSilent", "Accept", "Acquired", "AddressRequest", "Addresses", "Caller", "Challenge",
-    "DataPlane", "DataPlaneError", "DataPlaneEvent", "FetchFailed", "Fetcher", "HardExpired", "Keyed",
-    "Lease", "Limits", "MappingChanged", "NoAddress", "Random", "Reject", "Selectors", "Sessions", "SoftExpired",
-    "Supplicant", "SupplicantFailed", "Supplicants", "Transport", "TunnelSa", "Usage",
+    "Aaa", "AaaAnswer", "AaaDialogue", "AaaSilent", "Accept", "Acquired", "AddressRequest", "Addresses", "Announced", "Caller",
+    "Challenge", "DataPlane", "DataPlaneError", "DataPlaneEvent", "FetchFailed", "Fetcher", "HardExpired", "Keyed", "Lease",
+    "Limits", "MappingChanged", "NoAddress", "Random", "Reject", "Selectors", "Sessions", "SoftExpired", "Supplicant",
+    "SupplicantFailed", "Supplicants", "Transport", "TunnelSa", "Usage",
 ]  # fmt: skip
 
 Random = Callable[[int], bytes]

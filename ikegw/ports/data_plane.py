@@ -12,6 +12,9 @@ from ikegw.crypto.suites import EspSuite
 from ikegw.paths import Path
 from ikegw.policy.carriage import PLAIN, Carriage
 from ikegw.policy.shunts import Shunt
+from ikegw.policy.updown import Script
+from ikegw.session import SaName
+from ikegw.wire.identification import Identity
 from ikegw.wire.selectors import TrafficSelector
 
 
@@ -25,6 +28,18 @@ class Limits:
     hard_octets: int | None = None
     soft_packets: int | None = None
     hard_packets: int | None = None
+
+
+@frozen
+class Announced:
+    """Whose tunnel it is, and the operator's script that is told when it comes up and goes. `user`: of an EAP login."""
+
+    script: Script
+    sa: SaName
+    child: str
+    local: Identity
+    remote: Identity
+    user: str = ""
 
 
 @frozen
@@ -50,6 +65,9 @@ class TunnelSa:
     carriage: Carriage = PLAIN
     standby: bool = False
     """It receives, but does not send before `activate`: the peer may not be ready for it yet."""
+
+    announced: Announced | None = None
+    """Who is told of it besides; no data plane heeds that."""
 
 
 @frozen
@@ -116,10 +134,15 @@ class DataPlaneError(Exception):
 class DataPlane(Protocol):
     """A kernel or a process that carries ESP (RFC 4303). One contract, tested alike for every kind."""
 
-    description: str
-    """What it is and why it was chosen, in one line for the operator."""
-    device: str
-    """The network device that its packets come out of and go into, once it has started; empty: there is none."""
+    @property
+    def description(self) -> str:
+        """What it is and why it was chosen, in one line for the operator."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """The network device that its packets come out of and go into, once it has started; empty: there is none."""
+        ...
 
     def start(self, listener: Callable[[DataPlaneEvent], None]) -> Deferred[None]:
         """Make it ready; from now on `listener` hears its events."""

@@ -28,6 +28,7 @@ from ikegw.net.sockets import IkeSocket
 from ikegw.net.transport import Received, UdpTransport
 from ikegw.paths import Path
 from ikegw.ports import DataPlane
+from ikegw.programs.updown import AnnouncingPlane
 from ikegw.radius.accounting import Accounting
 from ikegw.radius.accounting_asking import asking
 from ikegw.radius.client import RadiusClient
@@ -73,6 +74,7 @@ class Assembled:
     transport: UdpTransport
     plane: Plane
     shunting: Shunting
+    announcing: AnnouncingPlane
     addresses: Lenders
     authenticator: Authenticator
     admission: Admission
@@ -109,6 +111,7 @@ def assemble(
         gateway.datagram_received(path, octets)
 
     plane = make_plane(reactor, config, transport.sockets(), received_by_plane, plane_lost)
+    announcing = AnnouncingPlane(plane.plane, reactor)
     addresses = Lenders.make(reactor, config, prepared.pools)
 
     def authorities() -> list[x509.Certificate]:
@@ -152,7 +155,7 @@ def assemble(
         reactor,
         os.urandom,
         transport,
-        plane.plane,
+        announcing,
         addresses.addresses,
         authenticator,
         Logins(local=eap.authenticator, radius=logins),
@@ -174,6 +177,7 @@ def assemble(
         transport,
         plane,
         Shunting(plane.plane),
+        announcing,
         addresses,
         authenticator,
         admission,

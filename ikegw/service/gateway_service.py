@@ -91,6 +91,9 @@ class GatewayService(Service):
             lambda _: self._limited(assembled.accounting.stop(), "accounting did not stop in order")
         )
         gone.addCallback(
+            lambda _: self._limited(assembled.announcing.finish(), "updown scripts did not end in order")
+        )
+        gone.addCallback(
             lambda _: self._limited(assembled.plane.plane.stop(), "the data plane did not stop in order")
         )
         gone.addCallback(lambda _: assembled.downloads.stop())

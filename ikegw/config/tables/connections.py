@@ -214,6 +214,20 @@ CHILD: Final = Table(
             "no",
             "Let the network card encipher (`crypto`), or do all of ESP (`packet`).",
         ),
+        Key(
+            "updown",
+            kinds.PATH,
+            None,
+            "A program that is run, without a shell, when the tunnel has come up and when it is gone; docs/hooks.md says what "
+            "it is told. Its output goes to the log.",
+        ),
+        Key("updown_timeout", kinds.DURATION, "10s", "How long it may take before it is killed."),
+        Key(
+            "updown_required",
+            kinds.BOOLEAN,
+            False,
+            "The tunnel is refused if the program fails for `up`; else that is only logged, and nobody waits for it.",
+        ),
     ),
     named=True,
 )
