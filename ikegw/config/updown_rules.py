@@ -15,9 +15,10 @@ def check_script(child: Section) -> Iterator[Problem]:
     if not child.whole("updown", "updown_timeout", "updown_required"):
         return
     if child["updown"] is None:
-        for name in ("updown_timeout", "updown_required"):
-            if name in child.places:
-                yield _problem(child, name, "it means nothing without updown; leave it out")
+        if child["updown_required"]:
+            yield _problem(
+                child, "updown_required", "there is no updown that could be; write its path, or leave it out"
+            )
         return
     why = _unusable(Path(child["updown"]))
     if why:
