@@ -25,11 +25,15 @@ PASSWORDS = Passwords(_Everybody())
 
 @frozen
 class EapCase:
-    """One way to log in: the method, the milliseconds that the server takes for each answer, and the logins at a time."""
+    """One way to log in: the method, the milliseconds that the server takes for each answer, and the logins at a time.
+
+    `patience`: when the gateway asks again. With a thousand logins at a time an answer waits long for its turn there.
+    """
 
     method: str
     delay_ms: int
     in_flight: int
+    patience: str = "30s"
 
     @property
     def name(self) -> str:
@@ -59,7 +63,13 @@ class EapCase:
                 },
             },
             "radius": {
-                "servers": {"stub": {"address": STUB_ADDRESS, "max_requests": 4096}},
+                "servers": {
+                    "stub": {
+                        "address": STUB_ADDRESS,
+                        "max_requests": 4096,
+                        "retransmit_timeout": self.patience,
+                    }
+                },
                 "realms": {"bench": {"servers": ["stub"]}},
             },
             "secrets": {

@@ -90,7 +90,7 @@ def log_in(case: EapCase, pki: DemoPki, place: Path, logins: int, profile: str) 
 
 def wait_for_a_dead_server(pki: DemoPki, place: Path, waiting: int) -> tuple[Answers, Answers, int]:
     """How soon strangers are answered before, and while so many logins wait; and how many did."""
-    with _running(EapCase("mschapv2", 0, waiting), pki, place, "never", "") as (clients, stub):
+    with _running(EapCase("mschapv2", 0, waiting, patience="2s"), pki, place, "never", "") as (clients, stub):
         calm = probe(STRANGER_ADDRESS, 100)
         clients.order(waiting)
         time.sleep(waiting / 50)  # until all of them have come so far

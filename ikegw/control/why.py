@@ -17,7 +17,7 @@ E = TypeVar("E", bound=Event)
 
 _MACHINES: Final = {"initiator": InitiatorMachine, "responder": ResponderMachine, "mature": MatureMachine}
 
-_FOR_FAILURES: Final = {
+FOR_FAILURES: Final = {
     AuthFailure.NO_CONFIGURATION: "Compare the identity that the peer sent with remote.id of the connections, and "
     "the one that it asked us to be with local.id.",
     AuthFailure.METHOD_NOT_ALLOWED: "Let both sides say the same: remote.auth here, and what the peer uses to prove itself.",
@@ -25,6 +25,8 @@ _FOR_FAILURES: Final = {
     "needs; `ikegwctl check` tells which it misses.",
     AuthFailure.NOT_AUTHENTIC: "The peer's secret, certificate or password is not the one that is known here: "
     "compare both sides.",
+    AuthFailure.AAA_FAILED: "See the RADIUS server and the way to it: `ikegwctl counters` has what became of requests to each. "
+    "Its log says whether it knows this gateway as a client; its secret must be the one in [secrets.radius].",
     AuthFailure.TOO_MANY_SESSIONS: "Let the user end another session, or raise port_limit of its group, or Port-Limit at the "
     "RADIUS server.",
     AuthFailure.NOT_IN_GROUP: "Compare class and filter_id of the connection's groups with what the RADIUS server says of the "
@@ -108,7 +110,7 @@ def advice_for(story: Story) -> str:
     """What the operator can do about it; '' if nothing need be done."""
     failed, refused, down = _last(story, AuthFailed), _decisive_refusal(story), _last(story, IkeDown)
     if failed is not None:
-        return _FOR_FAILURES[failed.reason]
+        return FOR_FAILURES[failed.reason]
     if refused is not None:
         return _FOR_NOTIFIES.get(refused.notify, "The detail above and the peer's log say more.")
     if down is None:

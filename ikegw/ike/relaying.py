@@ -223,16 +223,14 @@ class Relaying:
         self.machine.aaa_reject()
 
     def _unusable(self, what: str) -> None:
-        self.refuse(
-            AuthFailure.NOT_AUTHENTIC, f"{self._whom} cannot be believed about {self._name!r}: {what}"
-        )
+        self.refuse(AuthFailure.AAA_FAILED, f"{self._whom} cannot be believed about {self._name!r}: {what}")
         self.machine.aaa_unusable()
 
     def _untold(self, error: Exception) -> None:
         why = str(error)
         if isinstance(error, TooLong):
             why = f"{self._whom} said nothing until the login was {LOGIN_SECONDS:.0f} s old"
-        self.refuse(AuthFailure.NOT_AUTHENTIC, f"nobody said whether {self._name!r} is good: {why}")
+        self.refuse(AuthFailure.AAA_FAILED, f"nobody said whether {self._name!r} is good: {why}")
         self.machine.aaa_timeout()
 
     @property

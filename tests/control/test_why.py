@@ -8,14 +8,17 @@ from attrs import evolve
 from ikegw.addresses.pool import Pool
 from ikegw.control.stories import MOST_EVENTS, MOST_SOURCES, MOST_STORIES, Stories
 from ikegw.control.tables import TABLES
-from ikegw.control.why import told, told_of_knocking
-from ikegw.events import Dropped, IkeBegun, IkeDown, IkeUp, SessionBegan, StateEntered
+from ikegw.control.why import FOR_FAILURES, told, told_of_knocking
+from ikegw.events import AuthFailure, Dropped, IkeBegun, IkeDown, IkeUp, SessionBegan, StateEntered
+from ikegw.ike.relaying import LOGIN_SECONDS
 from ikegw.paths import NAT_T_PORT, Endpoint, Path
 from ikegw.policy.identities import parse_identity
 from ikegw.policy.proposals import parse_offer
 from ikegw.policy.selectors import from_network
 from ikegw.service.lines import text_of
-from ikegw.session import SaName, Session
+from ikegw.session import Grant, SaName, Session
+from ikegw.testing.aaa import Account, FakeAaa
+from ikegw.testing.login import PASSWORD, login_pair
 from ikegw.testing.pair import CLIENT, GATEWAY, make_pair, shared_key
 from ikegw.testing.world import Host
 
@@ -127,6 +130,29 @@ def test_a_peer_that_falls_silent():
     assert "ended" in str(answer["outcome"])
     assert "no answer" in str(answer["cause"])
     assert "no longer answers" in str(answer["advice"])
+
+
+def test_a_RADIUS_server_that_is_silent():
+    """The user's password is not what is wrong."""
+    pair = login_pair(aaa=lambda clock: FakeAaa(clock, {"carol@test": Account(PASSWORD, silent=True)}))
+    attempt(pair, LOGIN_SECONDS + 10.0, 0.5)
+    cause, advice = why(pair.gateway, "carol@test")
+    assert "nobody said whether 'carol@test' is good" in cause
+    assert "See the RADIUS server" in advice
+    assert "password" not in advice
+
+
+def test_more_sessions_than_the_AAA_server_allows():
+    account = Account(PASSWORD, Grant(port_limit=0))
+    pair = login_pair(aaa=lambda clock: FakeAaa(clock, {"carol@test": account}))
+    attempt(pair)
+    cause, advice = why(pair.gateway, "carol@test")
+    assert "its AAA server allows 0 (Port-Limit)" in cause
+    assert "Port-Limit at the RADIUS server" in advice
+
+
+def test_there_is_advice_for_every_failure():
+    assert set(FOR_FAILURES) == set(AuthFailure)
 
 
 def test_each_step_is_told_in_the_words_of_the_machines():

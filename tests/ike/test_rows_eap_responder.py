@@ -211,6 +211,7 @@ def test_RE_07_the_AAA_server_is_silent(first):
     answer = puppet.start() if first else (puppet.start(), puppet.respond(b""))[1]
     assert puppet.told(answer) == FAILED
     (failed,) = puppet.pair.gateway.heard(AuthFailed)
+    assert failed.reason is AuthFailure.AAA_FAILED
     assert "asked radius1 three times in 9 s" in failed.detail
     assert puppet.left_nothing
 
@@ -239,7 +240,9 @@ def test_RE_10_an_answer_that_cannot_be_believed(answer):
     puppet = logging_in(Challenge(REQUEST), answer)
     puppet.start()
     assert puppet.told(puppet.respond(b"")) == FAILED
-    assert "cannot be believed" in puppet.pair.gateway.heard(AuthFailed)[0].detail
+    (failed,) = puppet.pair.gateway.heard(AuthFailed)
+    assert failed.reason is AuthFailure.AAA_FAILED
+    assert "cannot be believed" in failed.detail
     assert puppet.left_nothing
 
 
