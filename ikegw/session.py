@@ -80,8 +80,9 @@ class Session:
     """An established IKE SA of a peer, the same through every rekeying. `began` is in seconds of the gateway's clock.
 
     `id` is never used twice, also not by another life of this gateway. `user` is what accounting calls the peer: the
-    User-Name of the Accept, else the EAP identity, else IDi. `aaa` names who authenticated it, and so who is to be told of it;
-    empty for nobody. `group` is the user's, and `grant` what the Accept said with what the group says where that is silent.
+    User-Name of the Accept, else the EAP identity, else IDi. `aaa` names who is to be told of it, `login` who said that its EAP
+    login is good; both empty for nobody. `group` is the user's, and `grant` what the Accept said with what the group says where
+    that is silent.
     """
 
     id: str
@@ -96,3 +97,4 @@ class Session:
     addresses: tuple[Address, ...] = ()
     grant: Grant = NOTHING_GRANTED
     group: str = ""
+    login: str = ""

@@ -1,9 +1,14 @@
 """What is configured of EAP: users and their passwords, and how the embedded authenticator lets them in."""
 
+from typing import Final
+
 from attrs import field, frozen
 
 from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.connections import EapMethod
+
+LOCAL: Final = "local"
+"""The name in `aaa` that means this gateway itself."""
 
 
 @frozen

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from ikegw.config.eap import LOCAL
 from ikegw.config.eap_building import names_of
 from ikegw.config.problems import Place, Problem
 from ikegw.config.reading import Section
@@ -11,8 +12,6 @@ from ikegw.config.rounds_rules import lets_in_by_eap
 from ikegw.config.settings import Directories
 from ikegw.policy.connections import AuthKind, EapMethod
 
-LOCAL: Final = "local"
-"""`aaa` of connections whose clients this gateway lets in by itself."""
 _TUNNELLED: Final = frozenset((EapMethod.TTLS_MSCHAPV2, EapMethod.TTLS_PAP))
 _SUFFIX: Final = "write [secrets.eap.NAME] with id and secret into a file in secrets.d/"
 

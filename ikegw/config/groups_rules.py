@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 
-from ikegw.config.eap_rules import LOCAL
+from ikegw.config.eap import LOCAL
 from ikegw.config.lending_rules import check_pools_of
 from ikegw.config.problems import Place, Problem
 from ikegw.config.reading import Section

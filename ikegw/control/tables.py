@@ -131,7 +131,8 @@ def _algorithms(answer: Any) -> Lines:
 
 def _counters(answer: Any) -> Lines:
     for kind, counts in answer.items():
-        yield from columns((kind.upper(), ""), counts.items())
+        if counts:
+            yield from columns((kind.upper(), ""), counts.items())
 
 
 def _done(answer: Any) -> Lines:

@@ -65,6 +65,7 @@ class RunningSession:
             self.addresses,
             sa.terms,
             sa.group.name,
+            sa.connection.aaa if sa.user else "",
         )
 
     def begin(self) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
+from ikegw.config.eap import LOCAL
 from ikegw.ports import Usage
 from ikegw.radius.packets import LARGEST_VALUE, Attribute
 from ikegw.radius.station import Station
@@ -114,7 +115,7 @@ def attributes_of(session: Session, station: Station) -> tuple[Attribute, ...]:
     return (
         *station.about(session.id, session.sa.connection, session.sa.number, session.path),
         ("User-Name", session.user.encode()[:LARGEST_VALUE].decode(errors="ignore")),
-        ("Acct-Authentic", _BY_RADIUS if session.method.startswith("eap") else _BY_US),
+        ("Acct-Authentic", _BY_US if session.login in ("", LOCAL) else _BY_RADIUS),
         *addresses,
         *(("Class", octets) for octets in session.grant.classes),
     )

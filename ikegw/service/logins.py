@@ -2,10 +2,8 @@
 
 from attrs import frozen
 
+from ikegw.config.eap import LOCAL
 from ikegw.ports import Aaa, AaaDialogue, Caller
-
-LOCAL = "local"
-"""The name in `aaa` that means this gateway itself."""
 
 
 @frozen

@@ -144,6 +144,14 @@ class Showing:
         return {
             "events": dict(sorted(self.assembled.counters.counts.items())),
             "datagrams": dict(sorted(self.assembled.transport.counts.items())),
+            **{
+                f"radius {each.server.name} {each.service.value}": {
+                    "alive": int(each.is_alive),
+                    **dict(sorted(each.counts.items())),
+                }
+                for each in self.assembled.radius.associations()
+            },
+            "coa": dict(sorted(self.assembled.coa.counts.items())),
         }
 
 

@@ -176,10 +176,11 @@ def test_the_session_has_the_name_and_the_grant_of_the_accept():
     grant = Grant(user_name="Alice Liddell", classes=(b"staff",))
     pair = town(Unique.REPLACE, alice=grant)
     (began,) = pair.gateway.heard(SessionBegan)
-    assert (began.session.user, began.session.grant, began.session.method) == (
+    assert (began.session.user, began.session.grant, began.session.method, began.session.login) == (
         "Alice Liddell",
         grant,
         "eap-experimental",
+        "staff",
     )
     pair.gateway.gateway.rekey(1)
     pair.world.run(5.0)

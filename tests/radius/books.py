@@ -39,6 +39,7 @@ def session(number: int = 7, aaa: str = "isp", boot: str = "5f", **changes) -> S
         aaa,
         (ip_address("10.3.0.7"), ip_address("fd00:3::7")),
         Grant(classes=(b"gold", b"\0x1")),
+        login="staff",
     )
     return evolve(made, **changes)
 

@@ -82,6 +82,14 @@ def test_a_session_from_its_start_to_its_stop(books):
     }
 
 
+@pytest.mark.parametrize(("login", "authentic"), [("", 2), ("local", 2), ("staff", 1)])
+def test_who_says_that_the_user_is_authentic(books, login, authentic):
+    """RFC 2866 §5.6: a RADIUS server, or this gateway itself, by certificate, shared key or its own EAP."""
+    books.begin(session(login=login))
+    (start,) = books.servers.of(Status.START)
+    assert start["Acct-Authentic"] == authentic
+
+
 def test_every_record_fits_a_packet(books):
     books.end(books.begin(session(user="ä" * 300)), inbound_octets=2**40)
     for _, found in books.servers.heard:

@@ -21,12 +21,22 @@ from ikegw.control.command import main
 
 Story = Generator[Any, Any, None]
 
+RADIUS = """
+[radius.servers.one]
+address = "127.0.0.3"
+[radius.realms.staff]
+servers = ["one"]
+"""
+
 
 @pytest.fixture
 def pair(place: Callable[[str, str], Any]) -> tuple[Any, Any]:
     """A gateway with a control socket that is up, and a client that will call it."""
     gateway, client = place("gateway", "127.0.0.1"), place("client", "127.0.0.2")
-    gateway.write(GATEWAY + with_socket(gateway))
+    gateway.write(GATEWAY + with_socket(gateway) + RADIUS)
+    secret = gateway.directory / "secrets.d" / "radius.toml"
+    secret.write_text('[secrets.radius.one]\nsecret = "testing123"\n')
+    secret.chmod(0o600)
     gateway.make().startService()
     ike, nat_t = gateway.ports
     client.write(CLIENT.format(ike=ike, nat_t=nat_t) + with_socket(client))
@@ -80,6 +90,7 @@ def test_an_ordinary_day(pair: tuple[Any, Any], log: Any, capsys: Any) -> Story:
         ("certs", "FILE"),
         ("algorithms", "aes256gcm16"),
         ("counters", "ike-up"),
+        ("counters", "RADIUS ONE AUTHENTICATION"),
         ("version", "ikegw "),
     ):
         status, out, _ = yield ctl(capsys, gateway, verb)
