@@ -45,6 +45,14 @@ class Log:
         self._waiting.append((text, waiting))
         return waiting.addTimeout(10, reactor)
 
+    def forget(self) -> list[str]:
+        """Wait no longer; the texts that never came. A timeout after the end of a test would be told as a later test's."""
+        texts = [text for text, _ in self._waiting]
+        for _, waiting in tuple(self._waiting):
+            waiting.addErrback(lambda _: None)
+            waiting.cancel()
+        return texts
+
 
 @pytest.fixture
 def log() -> Generator[Log, None, None]:
@@ -52,6 +60,7 @@ def log() -> Generator[Log, None, None]:
     globalLogPublisher.addObserver(log.observe)  # type: ignore[arg-type]
     yield log
     globalLogPublisher.removeObserver(log.observe)  # type: ignore[arg-type]
+    assert log.forget() == []
 
 
 @define

@@ -70,16 +70,21 @@ def client(place: Callable[[str, str], Any], gateway: Any) -> Any:
     return client
 
 
-def capturing(capsys: Any, log: Any, gateway: Any, file: Path, *words: str) -> tuple[Any, Any]:
-    """A Deferred that fires once it began, and one of what `ikegwctl capture` printed at its end."""
-    begun = log.line(" captures IKE of ")
+def asked_for(capsys: Any, gateway: Any, file: Path, *words: str) -> Deferred[Any]:
+    """The status, output and errors of `ikegwctl capture` at its end."""
     arguments = ["capture", str(file), *words, "--socket", str(gateway.directory / "control.sock")]
 
     def told(status: int) -> tuple[int, str, str]:
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
-    return begun, deferToThread(main, arguments).addCallback(told)
+    return deferToThread(main, arguments).addCallback(told)
+
+
+def capturing(capsys: Any, log: Any, gateway: Any, file: Path, *words: str) -> tuple[Any, Any]:
+    """A Deferred that fires once it began, and one of what `ikegwctl capture` printed at its end."""
+    begun = log.line(" captures IKE of ")
+    return begun, asked_for(capsys, gateway, file, *words)
 
 
 def summary(printed: str) -> Any:
@@ -216,16 +221,16 @@ def test_it_ends_when_it_is_full_and_when_its_time_is_over(
 
 
 @pytest_twisted.inlineCallbacks
-def test_whom_it_is_refused(gateway: Any, log: Any, capsys: Any, tmp_path: Path) -> Story:
+def test_whom_it_is_refused(gateway: Any, capsys: Any, tmp_path: Path) -> Story:
     for words, why in (
         (("--seconds", "3600"), 'expected "seconds", a number above 0 and up to 600'),
         (("--bytes", "0"), 'expected "bytes", a number above 0'),
         (("nobody",), 'expected "peer", an IPv4 or IPv6 address'),
     ):
-        status, _, err = yield capturing(capsys, log, gateway, tmp_path / "no.pcapng", *words)[1]
+        status, _, err = yield asked_for(capsys, gateway, tmp_path / "no.pcapng", *words)
         assert (status, why in err) == (1, True), err
     yield not_allowed(gateway)
-    status, _, err = yield capturing(capsys, log, gateway, tmp_path / "no.pcapng")[1]
+    status, _, err = yield asked_for(capsys, gateway, tmp_path / "no.pcapng")
     assert (status, "set capture.allowed" in err) == (1, True)
     assert not list(tmp_path.glob("no.*"))
 
