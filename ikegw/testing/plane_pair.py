@@ -4,9 +4,10 @@ import ctypes
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from pathlib import Path as FilePath
 
 from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred
@@ -58,6 +59,10 @@ class Namespace:
             raise RuntimeError(f"{' '.join(words)} in {self.name}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def ip(self, *lines: str) -> str:
+        """Run several `ip` commands in it, by one process; their output."""
+        return _ip(*lines, within=("-n", self.name))
+
 
 def _enter(descriptor: int) -> None:
     if _libc.setns(descriptor, _NEW_NETWORK):
@@ -98,43 +103,29 @@ def sides(prefix: str) -> Iterator[tuple[Side, Side]]:
     """Two namespaces whose names begin with `prefix` (8 letters at most), a veth between them, inner addresses on lo."""
     left = Side(Namespace(f"{prefix}l"), (IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1")), LEFT_INNER)
     right = Side(Namespace(f"{prefix}r"), (IPv4Address("192.0.2.2"), IPv6Address("2001:db8::2")), RIGHT_INNER)
-    made: list[str] = []
+    made = [side.namespace.name for side in (left, right)]
+    devices = (f"{prefix}vl", f"{prefix}vr")
+    wire = f"link add {devices[0]} netns {made[0]} type veth peer name {devices[1]} netns {made[1]}"
     try:
-        for side in (left, right):
-            _ip("netns", "add", side.namespace.name)
-            made.append(side.namespace.name)
-        _ip(
-            "link",
-            "add",
-            f"{prefix}vl",
-            "netns",
-            made[0],
-            "type",
-            "veth",
-            "peer",
-            "name",
-            f"{prefix}vr",
-            "netns",
-            made[1],
-        )
-        for side, device in ((left, f"{prefix}vl"), (right, f"{prefix}vr")):
-            lines = ["link set lo up", f"addr add {side.outer[0]}/24 dev {device}"]
-            lines += [f"addr add {side.outer[1]}/64 dev {device} nodad", f"link set {device} up"]
-            lines += [f"addr add {side.inner[0]}/32 dev lo", f"addr add {side.inner[1]}/128 dev lo"]
-            subprocess.run(
-                ["ip", "-n", side.namespace.name, "-batch", "-"],
-                check=True,
-                text=True,
-                input="\n".join(lines) + "\n",
+        _ip(*(f"netns add {name}" for name in made), wire)
+        for side, device in zip((left, right), devices, strict=True):
+            side.namespace.ip(
+                "link set lo up",
+                f"addr add {side.outer[0]}/24 dev {device}",
+                f"addr add {side.outer[1]}/64 dev {device} nodad",
+                f"link set {device} up",
+                f"addr add {side.inner[0]}/32 dev lo",
+                f"addr add {side.inner[1]}/128 dev lo",
             )
         yield left, right
     finally:
-        for name in made:
-            _ip("netns", "del", name)
+        _ip(*(f"netns del {name}" for name in made if FilePath("/run/netns", name).exists()))
 
 
-def _ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True)
+def _ip(*lines: str, within: Sequence[str] = ()) -> str:
+    """Several `ip` commands by one process: where processes are slow to start, it matters."""
+    command, text = ["ip", *within, "-batch", "-"], "\n".join(lines)
+    return subprocess.run(command, check=True, text=True, input=text, stdout=subprocess.PIPE).stdout
 
 
 @define

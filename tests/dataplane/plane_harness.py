@@ -3,6 +3,7 @@
 import itertools
 import os
 import socket
+from functools import partial, wraps
 from ipaddress import IPv4Address, IPv6Address
 
 from pytest_twisted import inlineCallbacks
@@ -22,6 +23,24 @@ from ikegw.testing.plane_pair import (
 )
 
 NUMBERS = itertools.count(1)
+
+
+def between(test):
+    """Give the test, a function or a method, two planes that run; stop them whatever happens."""
+
+    @inlineCallbacks
+    def started(pair, call):
+        try:
+            yield pair.start()
+            yield call()
+        finally:
+            yield pair.stop()
+
+    @wraps(test)
+    def around(*self, pair, **more):
+        return started(pair, partial(test, *self, pair=pair, **more))
+
+    return around
 
 
 class MemoryHarness:
@@ -97,13 +116,8 @@ class UserspaceHarness:
         self.running = [self._made(side) for side in self.sides]
         self.planes = [one.plane for one in self.running]
         self.told = [one.told for one in self.running]
-        self._sockets = []
-        for side in self.sides:
-            with side.namespace.inside():
-                udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-                udp.setblocking(False)
-                udp.bind((str(side.inner[0]), 7777))
-                self._sockets.append(udp)
+        self._opened = []
+        self.sockets = [self.open(number, str(side.inner[0]), 7777) for number, side in enumerate(self.sides)]
 
     def open_the_clear(self):
         left, right = self.sides
@@ -111,6 +125,17 @@ class UserspaceHarness:
 
     def _made(self, side):
         return RunningPlane.make(reactor, side, ports=(4500, 4501), lost=self.lost.append)
+
+    def open(self, side, address="0.0.0.0", port=0, *options):
+        """A UDP socket of a program on that side, closed with the planes; options are (level, name, value)."""
+        with self.sides[side].namespace.inside():
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._opened.append(udp)
+            udp.setblocking(False)
+            for option in options:
+                udp.setsockopt(*option)
+            udp.bind((address, port))
+        return udp
 
     @inlineCallbacks
     def start(self):
@@ -123,15 +148,16 @@ class UserspaceHarness:
             yield plane.stop()
         for one in self.running:
             one.close()
-        for udp in self._sockets:
+        for udp in self._opened:
             udp.close()
-        for side in self.sides:
-            for version, usual in (("-4", 3), ("-6", 2)):
-                rules = side.namespace.run("ip", version, "rule").splitlines()
-                assert len(rules) == usual, "a rule is left"
-            assert "ikegw0" not in side.namespace.run("ip", "link"), "the device is left"
-            assert not self.left(side.namespace)
-        self._network.__exit__(None, None, None)
+        try:
+            for side in self.sides:
+                there = side.namespace.ip("rule", "link") + side.namespace.run("ip", "-6", "rule")
+                assert there.count("lookup ") == 3 + 2, "a rule is left"
+                assert "ikegw0" not in there, "the device is left"
+                assert not self.left(side.namespace)
+        finally:
+            self._network.__exit__(None, None, None)
 
     def left(self, namespace):
         return ""
@@ -143,25 +169,31 @@ class UserspaceHarness:
             for _ in range(2):
                 yield plane.remove(b"\xff\xff\xff\xff")
 
-    @inlineCallbacks
     def carries(self, sender=0, to=None, octets=100, arrives=True):
+        receiver = 1 - sender
+        name = (to or str(self.sides[receiver].inner[0]), 7777)
+        return self.passes(self.sockets[sender], self.sockets[receiver], name, octets, arrives)
+
+    @inlineCallbacks
+    def passes(self, sender, receiver, to, octets=100, arrives=True):
+        """Whether a UDP packet of so many octets that one socket sends comes out of the other."""
         payload = next(NUMBERS).to_bytes(4, "big").ljust(octets - 28, b".")
-        name = (to or str(self.sides[1 - sender].inner[0]), 7777)
         try:
-            self._sockets[sender].sendto(payload, name)
+            sender.sendto(payload, to)
         except OSError:
             assert not arrives
             return False
         if not arrives:
             yield self.settled()
-        return (yield self._received(1 - sender, payload, 1000 if arrives else 3))
+        return (yield self.received(receiver, payload, 1000 if arrives else 3))
 
     @inlineCallbacks
-    def _received(self, side, payload, tries):
+    def received(self, udp, payload, tries=1000):
+        """Whether this comes out of the socket."""
         for _ in range(tries):
             try:
                 while True:
-                    if self._sockets[side].recv(65535) == payload:
+                    if udp.recv(65535) == payload:
                         return True
             except BlockingIOError:
                 yield deferLater(reactor, 0.005)
@@ -196,4 +228,4 @@ class KernelHarness(UserspaceHarness):
 
     def left(self, namespace):
         """What is still there that should not be."""
-        return namespace.run("ip", "xfrm", "state") + namespace.run("ip", "xfrm", "policy")
+        return namespace.ip("xfrm state", "xfrm policy")

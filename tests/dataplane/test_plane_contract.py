@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 from attrs import evolve
-from plane_harness import MemoryHarness, UserspaceHarness
+from plane_harness import MemoryHarness, UserspaceHarness, between
 from pytest_twisted import inlineCallbacks
 
 from ikegw.crypto.keymat import ChildKeys
@@ -29,20 +29,6 @@ class Contract:
         """A test starts and stops it: fixtures know no Deferreds."""
         return self.make()
 
-    def within(test):  # noqa: N805 - a decorator of this class's tests
-        """Start the planes, run the test, stop them whatever happens."""
-
-        @inlineCallbacks
-        def around(self, pair):
-            try:
-                yield pair.start()
-                yield test(self, pair)
-            finally:
-                yield pair.stop()
-
-        around.__doc__ = test.__doc__
-        return around
-
     @inlineCallbacks
     def installed(self, pair, number=1, **changes):
         one, _ = tunnel(*pair.sides, suite_named("aes128gcm16"), number)
@@ -51,7 +37,7 @@ class Contract:
         yield pair.planes[1].install(evolve(mirrored(one), limits=Limits()))
         return one
 
-    @within
+    @between
     @inlineCallbacks
     def test_packets_are_carried_both_ways_and_counted(self, pair):
         one = yield self.installed(pair)
@@ -66,7 +52,7 @@ class Contract:
         right = yield pair.planes[1].usage(one.outbound_spi)
         assert (right.inbound_octets, right.replays, right.forgeries) == (1100, 0, 0)
 
-    @within
+    @between
     @inlineCallbacks
     def test_other_keys_are_forgeries(self, pair):
         one, other = tunnel(*pair.sides, suite_named("aes128gcm16"))
@@ -76,7 +62,7 @@ class Contract:
         usage = yield pair.planes[1].usage(other.inbound_spi)
         assert (usage.forgeries, usage.inbound_packets, usage.last_inbound) == (1, 0, None)
 
-    @within
+    @between
     @inlineCallbacks
     def test_the_newest_sa_sends_and_the_older_goes_on_receiving(self, pair):
         old = yield self.installed(pair, 1)
@@ -91,7 +77,7 @@ class Contract:
         assert (yield pair.carries())
         assert (yield pair.planes[0].usage(old.inbound_spi)).outbound_packets == 1
 
-    @within
+    @between
     @inlineCallbacks
     def test_an_sa_on_standby_receives_and_sends_once_activated(self, pair):
         old = yield self.installed(pair, 1)
@@ -106,7 +92,7 @@ class Contract:
         assert (yield pair.carries())
         assert (yield pair.planes[0].usage(new.inbound_spi)).outbound_packets == 1
 
-    @within
+    @between
     @inlineCallbacks
     def test_an_sa_that_lingers_receives_but_sends_no_more(self, pair):
         one = yield self.installed(pair)
@@ -120,7 +106,7 @@ class Contract:
         assert (usage.inbound_packets, usage.outbound_packets) == (1, 0)
         assert not (yield pair.carries(sender=1, arrives=False))
 
-    @within
+    @between
     @inlineCallbacks
     def test_the_longest_remote_prefix_wins(self, pair):
         one = yield self.installed(pair)
@@ -132,7 +118,7 @@ class Contract:
         yield pair.carries(to="10.9.9.9", arrives=False)
         assert (yield pair.planes[0].usage(wide.inbound_spi)).outbound_packets == 1
 
-    @within
+    @between
     @inlineCallbacks
     def test_what_lies_outside_the_receivers_selectors_is_dropped(self, pair):
         one, other = tunnel(*pair.sides, suite_named("aes128gcm16"))
@@ -142,7 +128,7 @@ class Contract:
         assert not (yield pair.carries(arrives=False))
         assert (yield pair.planes[1].usage(other.inbound_spi)).inbound_packets == pair.COUNTS_REFUSED
 
-    @within
+    @between
     @inlineCallbacks
     def test_packet_limits_are_told_once_and_the_hard_one_ends_it(self, pair):
         one = yield self.installed(pair, limits=Limits(soft_packets=2, hard_packets=3))
@@ -154,7 +140,7 @@ class Contract:
         assert told == [SoftExpired(one.inbound_spi), HardExpired(one.inbound_spi)]
         assert not (yield pair.carries(sender=1, arrives=False))
 
-    @within
+    @between
     @inlineCallbacks
     def test_octet_limits_count_what_comes_in_too(self, pair):
         one = yield self.installed(pair, limits=Limits(soft_octets=1000, hard_octets=2000))
@@ -162,7 +148,7 @@ class Contract:
             assert (yield pair.carries(sender=1, octets=600))
         assert (yield pair.heard(0, 1)) == [SoftExpired(one.inbound_spi)]
 
-    @within
+    @between
     @inlineCallbacks
     def test_time_limits(self, pair):
         one = yield self.installed(pair, limits=Limits(soft_seconds=0.1, hard_seconds=0.2))
@@ -171,7 +157,7 @@ class Contract:
         assert told == [SoftExpired(one.inbound_spi), HardExpired(one.inbound_spi)]
         assert not (yield pair.carries(arrives=False))
 
-    @within
+    @between
     @inlineCallbacks
     def test_a_moved_peer_is_told_and_followed_when_asked(self, pair):
         one = yield self.installed(pair)
@@ -192,7 +178,7 @@ class Contract:
         with pytest.raises(DataPlaneError, match="no SA"):
             yield pair.planes[0].move(b"\0\0\7\7", Path(left, moved))
 
-    @within
+    @between
     @inlineCallbacks
     def test_a_moved_peer_is_told_only_where_replays_are_detected(self, pair):
         one = yield self.installed(pair, replay_window=0)
@@ -201,7 +187,7 @@ class Contract:
         assert (yield pair.carries(sender=1))
         assert (yield pair.heard(0, 0)) == []
 
-    @within
+    @between
     @inlineCallbacks
     def test_a_path_with_a_NAT_gives_way_to_one_without_and_comes_back(self, pair):
         one = yield self.installed(pair)
@@ -217,7 +203,7 @@ class Contract:
         told = yield pair.heard(0, 1)
         assert MappingChanged(one.inbound_spi, moved) in told, "in UDP again, as before"
 
-    @within
+    @between
     @inlineCallbacks
     def test_removal_tells_the_counts(self, pair):
         one = yield self.installed(pair)
@@ -231,7 +217,7 @@ class Contract:
         with pytest.raises(DataPlaneError, match="no SA"):
             yield pair.planes[0].usage(one.inbound_spi)
 
-    @within
+    @between
     @inlineCallbacks
     def test_install_refuses_what_cannot_be(self, pair):
         one = yield self.installed(pair)
@@ -249,7 +235,7 @@ class Contract:
     NET = (from_network(ip_network("10.1.0.0/24")),)
     REMOTE = (from_network(ip_network("10.2.0.0/24")),)
 
-    @within
+    @between
     @inlineCallbacks
     def test_a_trap_tells_of_what_no_sa_takes_once_in_some_seconds(self, pair):
         plane, (source, _), (destination, _) = pair.planes[0], *(side.inner for side in pair.sides)
@@ -266,7 +252,7 @@ class Contract:
         assert not (yield pair.carries(arrives=False))
         assert len((yield pair.heard(0, 2))) == 2
 
-    @within
+    @between
     @inlineCallbacks
     def test_an_sa_goes_before_a_trap_which_stands_when_the_sa_is_gone(self, pair):
         plane = pair.planes[0]
@@ -281,7 +267,7 @@ class Contract:
         assert (yield pair.carries())
         assert (yield pair.carries(sender=1))
 
-    @within
+    @between
     @inlineCallbacks
     def test_of_two_traps_the_most_specific_is_met_and_none_that_is_away(self, pair):
         plane = pair.planes[0]
@@ -299,7 +285,7 @@ class Contract:
 
     HOST, SITE, WORLD = ("10.2.0.1/32", "10.2.0.0/24", "10.0.0.0/8")
 
-    @within
+    @between
     @inlineCallbacks
     def test_what_passes_goes_past_a_wider_tunnel_until_that_is_taken_back(self, pair):
         plane, one = pair.planes[0], (yield self.installed(pair))
@@ -313,7 +299,7 @@ class Contract:
         yield plane.unshunt("lan")
         yield plane.unshunt("lan")
 
-    @within
+    @between
     @inlineCallbacks
     def test_what_is_dropped_goes_neither_in_the_clear_nor_by_a_wider_tunnel(self, pair):
         plane = pair.planes[0]
@@ -329,7 +315,7 @@ class Contract:
         yield self.installed(pair, 2)
         assert (yield pair.carries(to=str(pair.sides[1].inner[0])))
 
-    @within
+    @between
     @inlineCallbacks
     def test_of_what_overlaps_the_longest_remote_prefix_decides_then_pass_tunnel_and_drop(self, pair):
         plane = pair.planes[0]
@@ -353,7 +339,7 @@ class Contract:
             for name, *_ in shunts:
                 yield plane.unshunt(name)
 
-    @within
+    @between
     @inlineCallbacks
     def test_shunts_heed_addresses_protocols_and_ports(self, pair):
         plane = pair.planes[0]
@@ -370,7 +356,7 @@ class Contract:
             yield plane.shunt(shunt("clear", Fate.PASS, self.WORLD))
             assert (yield pair.carries(arrives=arrives)) is arrives, (near, far)
 
-    @within
+    @between
     @inlineCallbacks
     def test_a_shunt_that_rules_cannot_tell_changes_nothing(self, pair):
         plane = pair.planes[0]
@@ -389,7 +375,7 @@ class Contract:
             yield plane.shunt(Shunt("one", Fate.PASS, wide, wide))
         assert not (yield pair.carries(arrives=False))
 
-    @within
+    @between
     @inlineCallbacks
     def test_spis_are_the_workers_own(self, pair):
         path = Path(pair.sides[0].endpoint(4), pair.sides[1].endpoint(4))

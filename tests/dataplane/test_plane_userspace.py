@@ -3,12 +3,11 @@
 import os
 import signal
 import socket
-from functools import wraps
 from ipaddress import ip_address, ip_network
 
 import pytest
 from attrs import evolve
-from plane_harness import UserspaceHarness
+from plane_harness import UserspaceHarness, between
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
@@ -19,24 +18,6 @@ from ikegw.ports import DataPlaneError, Usage
 from ikegw.testing.plane_pair import RunningPlane, client_tunnel, mirrored, suite_named, tunnel
 
 pytestmark = pytest.mark.peers
-
-
-def between(test):
-    """Give the test two planes that run."""
-
-    @inlineCallbacks
-    def started(pair, more):
-        try:
-            yield pair.start()
-            yield test(pair, **more)
-        finally:
-            yield pair.stop()
-
-    @wraps(test)
-    def around(pair, **more):
-        return started(pair, more)
-
-    return around
 
 
 @pytest.fixture
@@ -280,12 +261,12 @@ def test_the_packet_that_met_a_trap_is_carried_once_there_is_an_sa(pair):
     one, _ = tunnel(*pair.sides, suite_named("aes128gcm16"))
     plane = pair.planes[0]
     yield plane.trap("site.net", one.local_selectors, one.remote_selectors)
-    socket_, payload = pair._sockets[0], b"the first of all"
+    socket_, payload = pair.sockets[0], b"the first of all"
     socket_.sendto(payload, (str(pair.sides[1].inner[0]), 7777))
     yield pair.heard(0, 1)
     yield installed(pair, evolve(one, standby=True))
     yield plane.activate(one.inbound_spi)
-    assert (yield pair._received(1, payload, 1000))
+    assert (yield pair.received(pair.sockets[1], payload))
     counts = yield plane.counts()
     assert (counts["out_trapped"], counts["out_no_policy"]) == (1, 0)
     assert (yield plane.usage(one.inbound_spi)).outbound_octets == 28 + len(payload)

@@ -1,12 +1,15 @@
-"""The Linux kernel's IPsec, under a real kernel: each module runs in a guest of its own, and what became of it is told here."""
+"""The Linux kernel's IPsec, under a real kernel: the tests run in guests, and what became of them is told here."""
 
 from pathlib import Path
 
 import pytest
 from laboratory.guest import run_tests
 
+PLANE = ("tests/dataplane/kernel_contract.py", "tests/dataplane/kernel_carriage.py")
+DAEMONS = ("tests/peers/kernel_interop.py",)
+
 
 @pytest.mark.peers
-@pytest.mark.parametrize("module", ["tests/dataplane/kernel_contract.py", "tests/peers/kernel_interop.py"])
-def test_in_a_guest_with_debians_kernel(module: str, tmp_path: Path) -> None:
-    run_tests(module, tmp_path).judge()
+@pytest.mark.parametrize("files", [PLANE, DAEMONS], ids=["plane", "daemons"])
+def test_in_a_guest_with_debians_kernel(files: tuple[str, ...], tmp_path: Path) -> None:
+    run_tests(files, tmp_path).judge()

@@ -172,7 +172,7 @@ class XfrmPlane:
                 return
             self._undo(entry, [each is None for each in said[:2]])
             wanted = "the kernel's SA" if bad in said[:2] else "its policies"
-            installed.errback(refused(f"{sa.name}: {wanted}", bad, sa.suite))
+            installed.errback(refused(f"{sa.name}: {wanted}", bad, sa))
 
         run.foundation.requests.ask(requests).addCallback(answered)
         return installed

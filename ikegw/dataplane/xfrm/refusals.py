@@ -2,12 +2,14 @@
 
 import errno
 
-from ikegw.crypto.suites import EspSuite
 from ikegw.dataplane.netlink import Refusal
-from ikegw.ports import DataPlaneError
+from ikegw.policy.carriage import Offload
+from ikegw.ports import DataPlaneError, TunnelSa
 
 _DONE = (errno.ENOENT, errno.ESRCH)
 """It is gone already."""
+
+_NOT_ON_THE_CARD = (errno.EINVAL, errno.EOPNOTSUPP)
 
 
 def is_gone(refusal: Refusal | None) -> bool:
@@ -15,15 +17,21 @@ def is_gone(refusal: Refusal | None) -> bool:
     return refusal is not None and refusal.number in _DONE
 
 
-def sentence(wanted: str, said: Refusal, suite: EspSuite | None = None) -> str:
-    """One refusal in words."""
-    return f"{wanted}: {said}{_advice(said, suite)}"
+def refused(wanted: str, said: Refusal, sa: TunnelSa | None = None) -> DataPlaneError:
+    """One refusal in words, as an error; of an SA also which of its settings could be another."""
+    return DataPlaneError(f"{wanted}: {said}{(sa and _advice_on(sa, said)) or _advice(said)}")
 
 
-def _advice(said: Refusal, suite: EspSuite | None) -> str:
-    if said.number == errno.ENOSYS and suite is not None:
-        names = [suite.encryption.kernel_name] + ([suite.integrity.kernel_name] if suite.integrity else [])
+def _advice_on(sa: TunnelSa, said: Refusal) -> str:
+    if said.number == errno.ENOSYS:
+        names = [part.kernel_name for part in (sa.suite.encryption, sa.suite.integrity) if part]
         return f"; this kernel lacks {' or '.join(names)}: load its module, or leave it out of esp_proposals"
+    if said.number in _NOT_ON_THE_CARD and sa.carriage.offload is not Offload.NO:
+        return '; perhaps network card or kernel cannot do it: write hw_offload = "no"'
+    return ""
+
+
+def _advice(said: Refusal) -> str:
     if said.number in (errno.EPROTONOSUPPORT, errno.ENOSYS):
         return (
             "; this kernel lacks ESP (CONFIG_INET_ESP, CONFIG_INET6_ESP): load esp4 and esp6, or write "
@@ -36,8 +44,3 @@ def _advice(said: Refusal, suite: EspSuite | None) -> str:
     if said.number in (errno.ENOMEM, errno.ENOBUFS):
         return "; the kernel is short of memory"
     return ""
-
-
-def refused(wanted: str, said: Refusal, suite: EspSuite | None = None) -> DataPlaneError:
-    """The same as an error."""
-    return DataPlaneError(sentence(wanted, said, suite))

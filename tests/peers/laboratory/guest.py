@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -27,14 +28,14 @@ class Report:
         assert self.passed, f"nothing ran in the guest:\n{self.output[-4000:]}"
 
 
-def run_tests(file: str, directory: Path, *, seconds: int = 300) -> Report:
-    """Boot, and run the tests of this file (by its path from the top of the checkout).
+def run_tests(files: Sequence[str], directory: Path, *, seconds: int = 300) -> Report:
+    """Boot, and run the tests of these files (by their paths from the top of the checkout).
 
     One processor: two cost QEMU half as much again for all that the guest does, in what keeps them in step.
     """
     results = directory / "results.xml"
-    pytest = f"{sys.executable} -m pytest -q -p no:cacheprovider --color=no --junit-xml={results} {file}"
-    script = f"modprobe -a {' '.join(MODULES)}; exec {pytest}"
+    pytest = f"{sys.executable} -m pytest -q -p no:cacheprovider --color=no --junit-xml={results}"
+    script = f"modprobe -a {' '.join(MODULES)}; exec {pytest} {' '.join(files)}"
     lab = [str(TOP / "script/kernel-lab"), "-c", "1", "-t", str(seconds), "-o", str(directory)]
     done = subprocess.run(
         [*lab, "--", "sh", "-c", script],
