@@ -98,11 +98,11 @@ class Ground:
 
 
 def tunnels(count: int) -> list[TunnelSa]:
-    """Site-to-site tunnels, each with a peer and a network of its own."""
+    """Tunnels of clients, each with an address that was lent."""
     ours, local = Endpoint(ip_address("192.0.2.1"), 4500), (from_network(IPv4Network("10.0.0.0/16")),)
     return [
         TunnelSa(
-            name=f"site[{number}].net",
+            name=f"clients[{number}].net",
             path=Way(ours, Endpoint(IPv4Address((198 << 24) + (18 << 16) + number), 4500)),
             udp_encapsulated=True,
             inbound_spi=(0x10000 + number).to_bytes(4, "big"),
@@ -111,7 +111,7 @@ def tunnels(count: int) -> list[TunnelSa]:
             inbound_keys=keys_for(_SUITE),
             outbound_keys=keys_for(_SUITE),
             local_selectors=local,
-            remote_selectors=(from_network(IPv4Network(((11 << 24) + (number << 8), 24))),),
+            remote_selectors=(from_network(IPv4Address((11 << 24) + number)),),
             limits=Limits(soft_seconds=3400, hard_seconds=3600, soft_octets=1 << 40),
         )
         for number in range(count)

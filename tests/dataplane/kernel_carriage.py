@@ -163,6 +163,30 @@ def test_padding_hides_how_long_packets_are(pair):
     assert usage.outbound_octets == 1860, "counted without it"
 
 
+# ------------------------------------------------------------ many
+
+
+@between
+@inlineCallbacks
+def test_policies_are_hashed_by_their_remote_end_unless_the_operator_has_chosen(pair):
+    left = pair.sides[0].namespace
+
+    def lengths():
+        told = left.run("ip", "-s", "-s", "xfrm", "policy", "count")
+        return re.findall(r"IPv\d thresholds: local (\d+) remote (\d+)", told)
+
+    before = [("32", "32"), ("128", "128")]
+    assert lengths() == [("0", "32"), ("0", "128")]
+    yield installed(pair, tunnel(*pair.sides, GCM)[0])
+    assert (yield pair.carries())
+    yield pair.planes[0].stop()
+    assert lengths() == before
+    left.ip("xfrm policy set hthresh4 0 24")
+    yield pair.running[0].start()
+    yield pair.planes[0].stop()
+    assert lengths() == [("0", "24"), ("128", "128")]
+
+
 # ------------------------------------------------------------ refusals
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.dataplane import netlink
-from ikegw.dataplane.xfrm import decoding, encoding
+from ikegw.dataplane.xfrm import decoding, encoding, thresholds
 from ikegw.dataplane.xfrm.values import (
     Acquire,
     Action,
@@ -93,6 +93,9 @@ SAME = {
     ),
     "block": encoding.add_policy(Policy(Direction.OUT, OUT, 3, action=Action.BLOCK)),
     "poldel": encoding.delete_policy(Policy(Direction.OUT, OUT, 3, if_id=7)),
+    "tfc": encoding.add_state(evolve(PLAIN, id=evolve(ID, mark=Mark(5, 0xFF)), tfc_padding=1400)),
+    "thresholds": thresholds.set_to(thresholds.OURS),
+    "thresholdsask": thresholds.ask(),
     "alloc": encoding.allocate_spi(ONE, TWO, 77, 0, range(0x100, 0x200)),
 }
 
@@ -137,6 +140,15 @@ def test_expiries_acquires_mappings_and_policies_are_read():
     )  # fmt: skip
     told = decoding.decode(netlink.Answer(encoding.MAPPING, 0, 0, mapping))
     assert told == Mapping(ID.spi, TWO, 77, ONE, 4501)
+
+
+def test_what_the_kernel_says_of_its_hash_is_read_and_nonsense_is_not():
+    _, _, body = thresholds.set_to(thresholds.OURS)
+    told = netlink.Answer(thresholds.NEWSPDINFO, 0, 1, body[:4] + netlink.attribute(1, bytes(24)) + body[4:])
+    assert thresholds.read(told) == thresholds.OURS
+    for octets in (b"", body[:11], body[:4] + netlink.attribute(3, b"\0") + netlink.attribute(4, b"")):
+        assert thresholds.read(evolve(told, body=octets)) is None
+    assert thresholds.read(evolve(told, kind=encoding.NEWSA)) is None
 
 
 @given(st.sampled_from([16, 19, 23, 24, 38, 99]), st.binary(max_size=600))

@@ -14,7 +14,7 @@ from ikegw.dataplane.prefixes import Selector
 from ikegw.dataplane.routing import Lead, Routing
 from ikegw.dataplane.rtnetlink import AddressChanges, Netlink
 from ikegw.dataplane.shunts import Shunts
-from ikegw.dataplane.xfrm import encoding
+from ikegw.dataplane.xfrm import encoding, thresholds
 from ikegw.dataplane.xfrm.device import Device, make_device, remove_leftovers
 from ikegw.dataplane.xfrm.hearing import Hearing
 from ikegw.dataplane.xfrm.ours import IF_ID, REQIDS, claim
@@ -185,7 +185,21 @@ class Foundation:
         # One after the other: the kernel lists one thing at a time.
         cleaned = self.requests.ask([encoding.dump_policies()]).addCallback(remove)
         cleaned.addCallback(lambda _: self.requests.ask([encoding.dump_states()]))
-        return cleaned.addCallback(remove).addCallback(lambda _: None)
+        return cleaned.addCallback(remove).addCallback(lambda _: self._hash_remotes())
+
+    # ------------------------------------------------------------ many policies
+
+    def _hash_remotes(self) -> "Deferred[None]":
+        """Have many policies cost no more than few, unless the operator has chosen how they are hashed."""
+
+        def told(outcomes: list[Outcome]) -> "Deferred[list[Outcome]] | None":
+            standing = [thresholds.read(answer) for answer in outcomes[0].told]
+            if standing not in ([thresholds.KERNELS], [thresholds.OURS]):
+                return None
+            self._undo.callback(self.requests.ask, [thresholds.set_to(thresholds.KERNELS)])
+            return self.requests.ask([thresholds.set_to(thresholds.OURS)])
+
+        return self.requests.ask([thresholds.ask()]).addCallback(told).addCallback(lambda _: None)
 
 
 def _is_ours(policy: PolicyReport) -> bool:
