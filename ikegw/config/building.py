@@ -15,6 +15,7 @@ from ikegw.config.groups_rules import build_groups
 from ikegw.config.lending_building import build_lending, build_pool, build_store
 from ikegw.config.radius_building import build_radius
 from ikegw.config.reading import Section
+from ikegw.config.resolver import ResolverSettings
 from ikegw.config.rounds_rules import build_second_local, build_second_remote
 from ikegw.config.settings import (
     Config,
@@ -72,6 +73,7 @@ def build(root: Section, path: Path, directories: Directories) -> Config:
         build_downloads(root.tables["downloads"]),
         tuple(map(build_authority, root.named["authorities"].values())),
         shunts=tuple(map(build_shunt, root.named["shunts"].values())),
+        resolver=ResolverSettings(root.tables["resolver"]["kind"]),
         capture=_capture(root.tables["capture"]),
     )
 

@@ -63,6 +63,7 @@ def changes(old: Config, new: Config) -> Changes:
                 "authorities",
                 "web",
                 "shunts",
+                "resolver",
                 "capture",
             )
             if getattr(old, name) != getattr(new, name)

@@ -17,6 +17,7 @@ from ikegw.config.tables.gateway import CONTROL, DATA_PLANE, LIMITS, LISTEN, LOG
 from ikegw.config.tables.groups import GROUP
 from ikegw.config.tables.pools import ADDRESSES, POOL, STORE
 from ikegw.config.tables.radius import RADIUS
+from ikegw.config.tables.resolver import RESOLVER
 from ikegw.config.tables.secrets import SECRETS
 from ikegw.config.tables.shunts import SHUNT
 from ikegw.config.tables.web import WEB
@@ -36,6 +37,7 @@ SCHEMA: Final = Table(
         EAP,
         CONNECTION,
         SHUNT,
+        RESOLVER,
         GROUP,
         POOL,
         ADDRESSES,

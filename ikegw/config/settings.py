@@ -14,6 +14,7 @@ from ikegw.config.downloads import DEFAULT_DOWNLOADS, Authority, DownloadSetting
 from ikegw.config.eap import EapSettings
 from ikegw.config.lending import DEFAULT_LENDING, DEFAULT_STORE, Lending, Pool, StoreSettings
 from ikegw.config.radius import NO_RADIUS, RadiusSettings
+from ikegw.config.resolver import DEFAULT_RESOLVER, ResolverSettings
 from ikegw.paths import Endpoint
 from ikegw.policy.connections import Connection
 from ikegw.policy.identities import IdentityPattern
@@ -141,6 +142,7 @@ class Config:
     downloads: DownloadSettings = DEFAULT_DOWNLOADS
     authorities: tuple[Authority, ...] = ()
     shunts: tuple[Shunt, ...] = ()
+    resolver: ResolverSettings = DEFAULT_RESOLVER
     capture: CaptureSettings = field(factory=CaptureSettings)
 
     def connection(self, name: str) -> Connection | None:

@@ -9,7 +9,7 @@ from twisted.python.failure import Failure
 
 from ikegw.events import ChildDown, Refused
 from ikegw.policy.connections import ChildPolicy
-from ikegw.ports import Announced, DataPlaneError, TunnelSa, Usage
+from ikegw.ports import Announced, DataPlaneError, NameServers, TunnelSa, Usage
 
 if TYPE_CHECKING:
     from ikegw.ike.child import ChildSa
@@ -43,7 +43,7 @@ class Carrying:
 
     def install(self, made: TunnelSa) -> Deferred[None]:
         """Have the data plane carry it; errback DataPlaneError, and then nothing of it is left there."""
-        self._tunnel = made = evolve(made, announced=self._announced)
+        self._tunnel = made = evolve(made, announced=self._announced, names=self._names)
         return self.sa.surroundings.data_plane.install(made).addCallback(self._is_carried)
 
     @property
@@ -52,6 +52,12 @@ class Carrying:
         if script is None:
             return None
         return Announced(script, sa.name, self.policy.name, sa.local_identity, sa.peer, sa.user)
+
+    @property
+    def _names(self) -> NameServers | None:
+        lease = self.sa.lease
+        lent = lease is not None and lease.dns and self.sa.initiator_of_session
+        return NameServers(lease.dns, lease.domains) if lent and lease is not None else None
 
     def _is_carried(self, _: None) -> None:
         self._carried = True

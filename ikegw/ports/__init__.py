@@ -26,6 +26,7 @@ from ikegw.ports.data_plane import (
     HardExpired,
     Limits,
     MappingChanged,
+    NameServers,
     Selectors,
     SoftExpired,
     TunnelSa,
@@ -39,8 +40,8 @@ from ikegw.ports.transport import Transport
 __all__ = [
     "Aaa", "AaaAnswer", "AaaDialogue", "AaaSilent", "Accept", "Acquired", "AddressRequest", "Addresses", "Announced", "Caller",
     "Challenge", "DataPlane", "DataPlaneError", "DataPlaneEvent", "FetchFailed", "Fetcher", "HardExpired", "Keyed", "Lease",
-    "Limits", "MappingChanged", "NoAddress", "Random", "Reject", "Selectors", "Sessions", "SoftExpired", "Supplicant",
-    "SupplicantFailed", "Supplicants", "Transport", "TunnelSa", "Usage",
+    "Limits", "MappingChanged", "NameServers", "NoAddress", "Random", "Reject", "Selectors", "Sessions", "SoftExpired",
+    "Supplicant", "SupplicantFailed", "Supplicants", "Transport", "TunnelSa", "Usage",
 ]  # fmt: skip
 
 Random = Callable[[int], bytes]

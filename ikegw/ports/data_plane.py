@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 
 from ikegw.crypto.keymat import ChildKeys
 from ikegw.crypto.suites import EspSuite
-from ikegw.paths import Path
+from ikegw.paths import Address, Path
 from ikegw.policy.carriage import PLAIN, Carriage
 from ikegw.policy.shunts import Shunt
 from ikegw.policy.updown import Script
@@ -43,6 +43,14 @@ class Announced:
 
 
 @frozen
+class NameServers:
+    """DNS servers that are reached by a tunnel, and the domains that they are to be asked about (none: all)."""
+
+    servers: tuple[Address, ...]
+    domains: tuple[str, ...] = ()
+
+
+@frozen
 class TunnelSa:
     """A CHILD SA as the data plane carries it: both directions and their selectors; in tunnel mode, unless `carriage` says else.
 
@@ -67,7 +75,8 @@ class TunnelSa:
     """It receives, but does not send before `activate`: the peer may not be ready for it yet."""
 
     announced: Announced | None = None
-    """Who is told of it besides; no data plane heeds that."""
+    names: NameServers | None = None
+    """Who is told of it besides, and what the peer lent us; no data plane heeds these."""
 
 
 @frozen

@@ -1,6 +1,5 @@
 """An operator's script told of tunnels: up when the first SA of one stands, down when its last is gone, once each, in order."""
 
-from collections.abc import Callable
 from typing import Final
 
 from attrs import define, field
@@ -8,17 +7,8 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ikegw.paths import Path
-from ikegw.policy.shunts import Shunt
-from ikegw.ports import (
-    Announced,
-    DataPlane,
-    DataPlaneError,
-    DataPlaneEvent,
-    Selectors,
-    TunnelSa,
-    Usage,
-)
+from ikegw.ports import Announced, DataPlane, DataPlaneError, Selectors, TunnelSa, Usage
+from ikegw.programs.around import PlaneAround
 from ikegw.programs.running import ProgramFailed, ProgramReactor, run
 from ikegw.programs.turns import Turns
 from ikegw.programs.variables import variables
@@ -39,26 +29,17 @@ class _Standing:
     spis: set[bytes] = field(factory=set)
 
 
-class AnnouncingPlane:
-    """`ports.DataPlane` that tells scripts of what `plane` carries; all else is the plane's."""
+class AnnouncingPlane(PlaneAround):
+    """Tells scripts of what `plane` carries; all else is the plane's."""
 
     _log = Logger()
 
     def __init__(self, plane: DataPlane, reactor: ProgramReactor) -> None:
-        self._plane, self._reactor = plane, reactor
+        super().__init__(plane)
+        self._reactor = reactor
         self._standing: dict[Tunnel, _Standing] = {}
         self._by_spi: dict[bytes, Tunnel] = {}
         self._turns: Turns[Tunnel, str] = Turns(AT_ONCE)
-
-    @property
-    def description(self) -> str:
-        """See `ports.DataPlane`."""
-        return self._plane.description
-
-    @property
-    def device(self) -> str:
-        """See `ports.DataPlane`."""
-        return self._plane.device
 
     # ------------------------------------------------------------ what is told of
 
@@ -66,10 +47,6 @@ class AnnouncingPlane:
         """See `ports.DataPlane`. DataPlaneError too where the script is required and fails: then it is removed again."""
         installed = self._plane.install(sa)
         return installed if sa.announced is None else installed.addCallback(lambda _: self._is_up(sa))
-
-    def move(self, inbound_spi: bytes, path: Path, udp_encapsulated: bool | None = None) -> Deferred[None]:
-        """See `ports.DataPlane`."""
-        return self._plane.move(inbound_spi, path, udp_encapsulated)
 
     def remove(self, inbound_spi: bytes, linger: float = 0.0) -> Deferred[Usage]:
         """See `ports.DataPlane`."""
@@ -151,48 +128,6 @@ class AnnouncingPlane:
 
         ran = run(self._reactor, (script.path,), variables(verb, sa, self.device), script.seconds, said)
         return ran.addCallbacks(lambda _: "", failed)
-
-    # ------------------------------------------------------------ what is the plane's
-
-    def start(self, listener: Callable[[DataPlaneEvent], None]) -> Deferred[None]:
-        """See `ports.DataPlane`."""
-        return self._plane.start(listener)
-
-    def allocate_spi(self, path: Path) -> Deferred[bytes]:
-        """See `ports.DataPlane`."""
-        return self._plane.allocate_spi(path)
-
-    def release_spi(self, spi: bytes) -> None:
-        """See `ports.DataPlane`."""
-        self._plane.release_spi(spi)
-
-    def activate(self, inbound_spi: bytes) -> Deferred[None]:
-        """See `ports.DataPlane`."""
-        return self._plane.activate(inbound_spi)
-
-    def usage(self, inbound_spi: bytes) -> Deferred[Usage]:
-        """See `ports.DataPlane`."""
-        return self._plane.usage(inbound_spi)
-
-    def trap(self, name: str, local_selectors: Selectors, remote_selectors: Selectors) -> Deferred[None]:
-        """See `ports.DataPlane`."""
-        return self._plane.trap(name, local_selectors, remote_selectors)
-
-    def untrap(self, name: str) -> Deferred[None]:
-        """See `ports.DataPlane`."""
-        return self._plane.untrap(name)
-
-    def shunt(self, shunt: Shunt) -> Deferred[None]:
-        """See `ports.DataPlane`."""
-        return self._plane.shunt(shunt)
-
-    def unshunt(self, name: str) -> Deferred[None]:
-        """See `ports.DataPlane`."""
-        return self._plane.unshunt(name)
-
-    def stop(self) -> Deferred[None]:
-        """See `ports.DataPlane`."""
-        return self._plane.stop()
 
 
 def _about(sa: TunnelSa) -> Announced:

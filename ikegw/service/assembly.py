@@ -28,6 +28,8 @@ from ikegw.net.sockets import IkeSocket
 from ikegw.net.transport import Received, UdpTransport
 from ikegw.paths import Path
 from ikegw.ports import DataPlane
+from ikegw.programs.naming import NamingPlane
+from ikegw.programs.resolvers import Resolver, find
 from ikegw.programs.updown import AnnouncingPlane
 from ikegw.radius.accounting import Accounting
 from ikegw.radius.accounting_asking import asking
@@ -75,6 +77,7 @@ class Assembled:
     plane: Plane
     shunting: Shunting
     announcing: AnnouncingPlane
+    naming: NamingPlane
     addresses: Lenders
     authenticator: Authenticator
     admission: Admission
@@ -112,6 +115,7 @@ def assemble(
 
     plane = make_plane(reactor, config, transport.sockets(), received_by_plane, plane_lost)
     announcing = AnnouncingPlane(plane.plane, reactor)
+    naming = NamingPlane(announcing, reactor, resolver_of(config))
     addresses = Lenders.make(reactor, config, prepared.pools)
 
     def authorities() -> list[x509.Certificate]:
@@ -155,7 +159,7 @@ def assemble(
         reactor,
         os.urandom,
         transport,
-        announcing,
+        naming,
         addresses.addresses,
         authenticator,
         Logins(local=eap.authenticator, radius=logins),
@@ -178,6 +182,7 @@ def assemble(
         plane,
         Shunting(plane.plane),
         announcing,
+        naming,
         addresses,
         authenticator,
         admission,
@@ -224,6 +229,13 @@ def gate_limits(limits: GateLimits) -> Limits:
 def refresh_of(config: Config) -> timedelta:
     """Give the age that what is known of a live session's certificates may have."""
     return timedelta(seconds=config.downloads.refresh_seconds)
+
+
+def resolver_of(config: Config) -> Resolver | None:
+    """Give who is told of DNS servers that are lent to us; nobody where none can be."""
+    if not any(connection.virtual for connection in config.connections):
+        return None
+    return find(config.resolver.kind, config.data_plane.tun)
 
 
 def station(config: Config) -> Station:

@@ -91,6 +91,9 @@ class GatewayService(Service):
             lambda _: self._limited(assembled.accounting.stop(), "accounting did not stop in order")
         )
         gone.addCallback(
+            lambda _: self._limited(assembled.naming.finish(), "the resolver did not take DNS servers back")
+        )
+        gone.addCallback(
             lambda _: self._limited(assembled.announcing.finish(), "updown scripts did not end in order")
         )
         gone.addCallback(
@@ -154,6 +157,7 @@ class GatewayService(Service):
         opened = assembled.accounting.start(assembled.gateway, accounting_realms(assembled.prepared.config))
         opened.addCallback(lambda _: assembled.kept_lists.start())
         opened.addCallback(lambda _: assembled.addresses.start())
+        opened.addCallback(lambda _: assembled.naming.clean())
         opened.addCallback(lambda _: assembled.gateway.start())
         return opened.addCallback(lambda _: assembled.shunting.configure(assembled.prepared.config.shunts))
 

@@ -14,6 +14,7 @@ from ikegw.service.assembly import (
     gate_limits,
     journal_settings,
     refresh_of,
+    resolver_of,
     station,
 )
 from ikegw.service.preparation import Prepared
@@ -47,6 +48,7 @@ def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
         assembled.radius.reload(new.radius)
         ours = station(new)
         assembled.logins.station = assembled.accounting.station = assembled.coa.authorization.station = ours
+    assembled.naming.configure(resolver_of(new))
     if "shunts" in found.applied:
         assembled.shunting.configure(new.shunts).addErrback(_not_done)
     if found.connections or found.reordered:

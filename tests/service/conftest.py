@@ -92,6 +92,7 @@ class Place:
             "accounting": f'accounting.directory = "{self.directory}"\n',
             "downloads": f'downloads.directory = "{self.directory}/crls"\n',
             "store": f'store.path = "{self.directory}/addresses.db"\n',
+            "resolver": 'resolver.kind = "none"\n',
         }
         state = "".join(line for table, line in elsewhere.items() if f"[{table}]" not in text)
         (self.directory / "conf.d" / "state.toml").write_text(state)

@@ -73,6 +73,7 @@ class Ikegw:
         """What the laboratory itself says of it: nothing outside of its directory."""
         return {
             "control": {"socket": ""},
+            "resolver": {"kind": "none"},
             "data_plane": {"kind": "userspace"},
             "accounting": {"directory": str(self.directory)},
             "downloads": {"directory": str(self.directory / "crls")},
