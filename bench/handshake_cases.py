@@ -20,12 +20,16 @@ def client_name(number: int) -> str:
 
 @frozen
 class Case:
-    """One way to log in. `key`: the kind of certificate on both sides, None for a shared key; `lends`: an address from a pool."""
+    """One way to log in. `key`: the kind of certificate on both sides, None for a shared key; `lends`: an address from a pool.
+
+    `listed`: a CRL that is at hand must say that the client's certificate was not revoked.
+    """
 
     name: str
     proposal: str = MODERN
     key: str | None = None
     lends: bool = False
+    listed: bool = False
 
     def settings(self) -> Tree:
         """The gateway's connection, pool and secret."""
@@ -42,6 +46,8 @@ class Case:
         }
         if self.key is not None:
             ours["certs"], theirs["cacerts"] = "gateway.pem", "ca.pem"
+        if self.listed:
+            theirs["revocation"] = "strict"
         if self.lends:
             connection["pools"] = ["road"]
         pools: Tree = {"pools": {"road": {"addrs": "10.64.0.0/12"}}} if self.lends else {}
@@ -58,4 +64,6 @@ CASES = (
     Case("PSK, modp2048", proposal="aes128gcm16-prfsha256-modp2048"),
     Case("certificates RSA-2048, x25519", key="rsa2048"),
     Case("certificates ECDSA P-256, x25519", key="ecdsa256"),
+    Case("certificates RSA-2048, CRL", key="rsa2048", listed=True),
+    Case("certificates ECDSA P-256, CRL", key="ecdsa256", listed=True),
 )

@@ -59,6 +59,7 @@ def connection(case: Case, address: str, port: int, patience: float) -> Connecti
         parse_offer("ike", case.proposal),
         remote_addresses=(IPv4Network(address),),
         remote_port=port,
+        remote_nat_t_port=4500 if port == 500 else port + 1,
         virtual=(IPv4Address("0.0.0.0"),) if case.lends else (),
         retransmit=Retransmit(first=patience, tries=1),
         dpd_seconds=0,

@@ -69,12 +69,14 @@ class Ikegw:
             "log": {"level": "error", "states": False},
             "control": {"socket": ""},
             "accounting": {"directory": str(self.directory)},
+            "downloads": {"directory": str(self.directory / "downloaded")},
             "limits": dict.fromkeys(
                 ("cookie_threshold", "cookie_threshold_ip", "block_threshold", "half_open"), UNLIMITED
             ),
         }
         if pki is not None:
             write_directory(self.directory, {"gateway": pki.gateway[1]}, {"ca": pki.root.certificate})
+            publish(pki, self.directory / "crl")
         settings = merged(merged(case.settings(), quiet), self.more())
         (self.directory / "secrets.d").mkdir(parents=True)
         secrets = self.directory / "secrets.d" / "bench.toml"
@@ -92,6 +94,13 @@ class Ikegw:
 
     def stop(self) -> None:
         self.daemon.stop()
+
+
+def publish(pki: DemoPki, directory: Path) -> None:
+    """Put a CRL of a hundred certificates there, none of which is a client's."""
+    others = [pki.root.issue(f"gone{number}@bench.example", "ecdsa256") for number in range(100)]
+    directory.mkdir(exist_ok=True)
+    (directory / "ca.crl").write_bytes(pki.root.crl(others))
 
 
 @frozen
@@ -126,10 +135,12 @@ class Charon:
         self.directory.mkdir(parents=True, exist_ok=True)
         source = str(BENCH / "handshake_null_kernel.c")
         subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", str(plugin), source], check=True)
-        self._charon = StrongSwan("charon", _Here("here", plugin), self.directory, _TUNED)
+        tuned = merged(_TUNED, {"load": f"{_TUNED['load']} revocation"}) if case.listed else _TUNED
+        self._charon = StrongSwan("charon", _Here("here", plugin), self.directory, tuned)
         self._charon.start()
         if pki is not None:
             self._charon.install("gateway", pki.gateway[1], pki.root.certificate)
+            publish(pki, self.directory / "x509crl")
         self._charon.load(case.settings())
 
     def stop(self) -> None:
