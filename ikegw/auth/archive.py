@@ -80,6 +80,9 @@ class Archive:
     )
     """By the hash of the key that signed them; of each scope, complete and delta, the newest one."""
 
+    edition: int = field(default=0, init=False)
+    """Another number whenever something came: what was found out from it before may have changed."""
+
     _crl_octets: int = field(default=0, init=False)
     _answers: Bounded[tuple[bytes, int], Answered] = field(
         factory=lambda: Bounded(MOST_ANSWERS), init=False, repr=False
@@ -99,6 +102,7 @@ class Archive:
 
     def find(self, kept: Iterable[Kept]) -> None:
         """Take what was kept on disk. It counts as soon as somebody is known who signed it."""
+        self.edition += 1
         for each in kept:
             self._found.setdefault(each.crl.issuer_der, []).append(each)
 
@@ -124,6 +128,7 @@ class Archive:
     def _put(self, kept: Kept, issuer: X509) -> None:
         before = self._crls.get(issuer.key_hash) or ()
         others = [each for each in before if not _alike(each.crl, kept.crl)][-MOST_OF_ISSUER + 1 :]
+        self.edition += 1
         self._count(before, -1)
         after = (*others, kept)
         self._count(after, 1)
@@ -144,6 +149,7 @@ class Archive:
         """Keep an answer. An older one never takes the place of a newer one."""
         before = self.answer(certificate, issuer)
         if before is None or before.answer.this_update <= answer.this_update:
+            self.edition += 1
             self._answers.put((issuer.key_hash, certificate.serial), Answered(answer, now))
 
     # -- certificates and bundles that a peer named by hash and URL

@@ -17,8 +17,9 @@ from twisted.python.failure import Failure
 from ikegw.auth.chains import Chain
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.errors import AuthenticationError, not_authentic
+from ikegw.auth.known_path import KnownPath
 from ikegw.auth.ocsp import BadAnswer, read_answer
-from ikegw.auth.revocation import Finding, KnownCrls, Link, by_answer, by_crl, joined, links
+from ikegw.auth.revocation import Finding, Link
 from ikegw.auth.shown import Shown, shown
 from ikegw.auth.sources import Library, Source, Useless
 from ikegw.events import AuthFailure
@@ -119,6 +120,7 @@ class ByCertificate:
     _method: str = field(default="", init=False)
     _whole: Shown | None = field(default=None, init=False, repr=False)
     _tried: dict[Source, str] = field(factory=dict, init=False, repr=False)
+    _path: KnownPath | None = field(default=None, init=False, repr=False)
     _since: datetime | None = field(default=None, init=False)
     """In a live session: what we had before this is asked for anew."""
 
@@ -134,17 +136,17 @@ class ByCertificate:
 
     def verdict(self) -> Verified:
         """See `Examination`."""
-        chain = self._chain()
-        for link in self._links(chain):
+        path = self._found()
+        for link in path.links:
             self._require_good(link)
-        return Verified(self._method, f"certificate {chain.subject} ({chain.authority})")
+        return Verified(self._method, f"certificate {path.chain.subject} ({path.chain.authority})")
 
     def _wanted(self) -> tuple[Source, ...]:
         seen = self._shown()
         if seen.wanted:
             return seen.wanted
         sources: dict[Source, None] = {}
-        for link in self._links(self._chain()):
+        for link in self._found().links:
             finding = self._finding(link)
             if finding.revoked:
                 return ()
@@ -160,39 +162,30 @@ class ByCertificate:
             self._whole, self.payloads = seen, ()
         return seen
 
-    def _chain(self) -> Chain:
-        """The chain, whose key has signed; the signature is checked once."""
-        first = not self._method
-        chain = self.find_chain(self._shown().certificates)
-        if first:
-            self._method = self.check(chain)
-            self._read_shown(chain)
-        return chain
+    def _found(self) -> KnownPath:
+        """The way to an authority of ours, by credentials as they are now; its first key has signed, which is checked once."""
+        credentials, now = self.means.credentials(), self.means.library.now()
+        path = self._path
+        if path is None or not path.holds_at(now, credentials):
+            chain = self.find_chain(self._shown().certificates)
+            asked = self.remote.revocation is not RevocationPolicy.OFF
+            path = KnownPath.of(chain, credentials, self.means.library.archive, asked)
+            if not self._method:
+                self._method = self.check(chain)
+                self._read_shown(path.links)
+            self._path = path
+        return path
 
     # ------------------------------------------------------------ was anything revoked
 
-    def _links(self, chain: Chain) -> tuple[Link, ...]:
-        return () if self.remote.revocation is RevocationPolicy.OFF else links(chain.path)
-
-    def _known(self) -> KnownCrls:
-        return KnownCrls(self.means.library.archive, self.means.credentials().crls)
-
     def _finding(self, link: Link) -> Finding:
-        now, known = self.means.library.now(), self._known()
-        by_list = by_crl(link, known.of(link.issuer), now)
-        answered = self.means.library.archive.answer(link.certificate, link.issuer)
-        if answered is None:
-            return by_list
-        delegate = answered.answer.delegate
-        if delegate is not None and by_crl(Link(delegate, link.issuer), known.of(link.issuer), now).revoked:
-            return by_list
-        return joined((by_answer(answered.answer, answered.obtained, now), by_list))
+        return self._found().finding(link, self.means.library.now())
 
     def _sources(self, link: Link, finding: Finding) -> tuple[Source, ...]:
         library = self.means.library
         if finding.until is None or self._is_old(finding):
             return library.wanted(link, self.means.credentials().sources_of(link.issuer), self._tried)
-        return library.deltas(link, self._known(), self._tried)
+        return library.deltas(link, self._found().crls, self._tried)
 
     def _is_old(self, finding: Finding) -> bool:
         return self._since is not None and (finding.obtained is None or finding.obtained < self._since)
@@ -212,10 +205,10 @@ class ByCertificate:
             + f"; put a current CRL of {link.issuer.subject} into crl/, or set revocation to if-available or off"
         )
 
-    def _read_shown(self, chain: Chain) -> None:
+    def _read_shown(self, asked: tuple[Link, ...]) -> None:
         """Keep the CRLs and OCSP answers that the peer sent along, as far as they count; what does not is as if not sent."""
         archive, now = self.means.library.archive, self.means.library.now()
-        for link in self._links(chain):
+        for link in asked:
             for octets in self._shown().crls:
                 with suppress(Useless):
                     archive.put_crl(self.means.library.read_crl(link, octets), link.issuer, now)
@@ -259,7 +252,7 @@ class ByCertificate:
         """A sentence for each certificate of which nothing is known, or nothing new."""
         return tuple(
             self._not_known(link)
-            for link in self._links(self._chain())
+            for link in self._found().links
             if (finding := self._finding(link)).until is None or self._is_old(finding)
         )
 
@@ -268,6 +261,7 @@ class ByCertificate:
     def renew(self) -> Deferred[tuple[str, ...]]:
         """See `Examination`."""
         self._tried.clear()
+        self._path = None
         self._since = self.means.library.now() - self.means.refresh()
         return maybeDeferred(self._renew)
 
@@ -281,21 +275,22 @@ class ByCertificate:
         """See `Examination`."""
         now = self.means.library.now()
         try:
-            chain = self._chain()
+            path = self._found()
         except AuthenticationError:  # it is not authentic any more, which `renew` says
             return self._soonest
-        seconds = [(moment - now).total_seconds() for moment in self._moments(chain, now)]
+        seconds = [(moment - now).total_seconds() for moment in self._moments(path, now)]
+        self._path = None  # thousands of sessions need not keep what is found out again in no time
         return max(min(seconds), self._soonest)
 
     @property
     def _soonest(self) -> float:
         return min(SOONEST, self.means.refresh().total_seconds())
 
-    def _moments(self, chain: Chain, now: datetime) -> Iterator[datetime]:
-        yield chain.end
-        for link in self._links(chain):
+    def _moments(self, path: KnownPath, now: datetime) -> Iterator[datetime]:
+        yield path.chain.end
+        for link in path.links:
             finding = self._finding(link)
             if finding.until is not None:
                 yield finding.until - EARLY * (finding.until - now)
-            if self.means.library.wanted(link, self.means.credentials().sources_of(link.issuer), {}):
+            if self.means.library.is_told_of(link, path.credentials.sources_of(link.issuer)):
                 yield (finding.obtained or now) + self.means.refresh()

@@ -74,6 +74,12 @@ class Library:
                 return (source,)
         return tuple(self._first_untried(link, link.certificate.crl_points, tried))
 
+    def is_told_of(self, link: Link, configured: AuthoritySources) -> bool:
+        """Whether there is anybody to ask about a certificate."""
+        certificate = link.certificate
+        by_ocsp = self.ask_ocsp and (configured.ocsp_urls or certificate.ocsp_urls)
+        return bool(by_ocsp or configured.crl_urls or any(point.urls for point in certificate.crl_points))
+
     def deltas(self, link: Link, known: KnownCrls, tried: Tried) -> tuple[Source, ...]:
         """Delta CRLs that would tell more than what is known, where they are published."""
         now, points = self.now(), link.certificate.delta_points
