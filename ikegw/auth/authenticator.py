@@ -6,11 +6,12 @@ from functools import partial
 from os import urandom
 from typing import Final, NoReturn
 
-from attrs import frozen
+from attrs import evolve, frozen
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 
 from ikegw.auth.archive import Archive
+from ikegw.auth.certificates import SHORTEST_RSA
 from ikegw.auth.chains import Chain
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.errors import AuthenticationError, method_not_allowed, no_own_material, not_authentic
@@ -23,10 +24,11 @@ from ikegw.auth.shared_keys import SharedKey
 from ikegw.auth.showing import Showing
 from ikegw.auth.sources import Library, Slow
 from ikegw.crypto.compare import equal
-from ikegw.crypto.signatures import BadSignature, CannotSign, SignaturePolicy, sign, verify
+from ikegw.crypto.signatures import BadSignature, CannotSign, SignaturePolicy, WeakSignature, sign, verify
 from ikegw.crypto.transforms import Prf
 from ikegw.events import AuthFailure
 from ikegw.policy.connections import AuthKind, LocalAuth, RemoteAuth
+from ikegw.policy.demands import Weakness
 from ikegw.policy.identities import display
 from ikegw.ports import Fetcher, FetchFailed, Random
 from ikegw.wire.authentication import Authentication
@@ -161,7 +163,7 @@ class Authenticator:
             remote,
             certificates,
             lambda presented: peer_chain(self.credentials, remote, identity, presented, self._now()),
-            lambda chain: self._check(chain, identity, authentication, octets),
+            lambda chain: self._check(remote, chain, identity, authentication, octets),
         )
 
     def verify(
@@ -194,7 +196,7 @@ class Authenticator:
 
     def requests(self, remote: RemoteAuth) -> tuple[CertificateRequest, ...]:
         """The CERTREQ payloads that ask for a certificate under the authorities that `remote` trusts; none for a pinned one."""
-        if remote.kind is not AuthKind.PUBKEY or (remote.certificates and not remote.authorities):
+        if remote.kind is not AuthKind.PUBKEY or (remote.pinned and not remote.authorities):
             return ()
         try:
             authorities = self.credentials.trust(remote.authorities).authorities
@@ -301,12 +303,22 @@ class Authenticator:
             return self._slow(signed)
         return succeed(signed())
 
-    def _check(self, chain: Chain, identity: Identity, authentication: Authentication, octets: bytes) -> str:
+    def _check(
+        self,
+        remote: RemoteAuth,
+        chain: Chain,
+        identity: Identity,
+        authentication: Authentication,
+        octets: bytes,
+    ) -> str:
+        policy = _allowing(self._policy, remote.demands.weak)
         try:
-            return verify(chain.public_key, authentication.method, authentication.data, octets, self._policy)
+            return verify(chain.public_key, authentication.method, authentication.data, octets, policy)
         except BadSignature as error:
+            is_weak = isinstance(error, WeakSignature)
+            hint = '; old Windows can do no better: let it with remote.weak = ["sha1"]' if is_weak else ""
             raise not_authentic(
-                f"the signature of {display(identity)} ({chain.subject}) does not hold: {error}"
+                f"the signature of {display(identity)} ({chain.subject}) does not hold: {error}{hint}"
             ) from None
 
     def _require_allowed(
@@ -331,3 +343,9 @@ def _decided(examination: Examination) -> Deferred[Verified]:
 
 def _refuse(error: AuthenticationError) -> NoReturn:
     raise error
+
+
+def _allowing(policy: SignaturePolicy, weak: frozenset[Weakness]) -> SignaturePolicy:
+    """The policy, less what passes all the same."""
+    shortest = SHORTEST_RSA if Weakness.SHORT_RSA in weak else policy.minimum_rsa_bits
+    return evolve(policy, sha1=policy.sha1 or Weakness.SHA1 in weak, minimum_rsa_bits=shortest)

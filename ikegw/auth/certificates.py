@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import cached_property
-from hashlib import sha1
+from hashlib import sha1, sha256
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, TypeVar
 
@@ -25,7 +25,9 @@ from ikegw.wire.registry import IdType
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | ed448.Ed448PublicKey
 
-SHORTEST_RSA: Final = 2048
+SHORTEST_RSA: Final = 1024
+"""Below it nothing is read; see `X509.has_short_key` for what is read and yet refused."""
+STRONG_RSA: Final = 2048
 LARGEST_RSA: Final = 16384
 MOST_NAMES: Final = 64
 EMPTY_NAME: Final = b"\x30\x00"
@@ -67,8 +69,8 @@ class X509:
     def of(cls, certificate: x509.Certificate) -> "X509":
         """The parts of a certificate that the library has read; raises what the library raises, which reads lazily."""
         extensions = certificate.extensions
-        constraints = _extension(extensions, x509.BasicConstraints)
-        purposes = _extension(extensions, x509.ExtendedKeyUsage)
+        constraints = extension(extensions, x509.BasicConstraints)
+        purposes = extension(extensions, x509.ExtendedKeyUsage)
         subject = certificate.subject.public_bytes()
         return cls(
             certificate,
@@ -81,7 +83,7 @@ class X509:
             certificate.not_valid_before_utc,
             certificate.not_valid_after_utc,
             constraints is not None and constraints.ca,
-            _extension(extensions, x509.KeyUsage),
+            extension(extensions, x509.KeyUsage),
             None if purposes is None else frozenset(purpose.dotted_string for purpose in purposes),
             _weak_signature(certificate),
         )
@@ -101,6 +103,12 @@ class X509:
         """By what CERTREQ would name it."""
         return key_hash(self.public_key)
 
+    @property
+    def key_digest(self) -> bytes:
+        """SHA-256 of its SubjectPublicKeyInfo, by which a key is pinned."""
+        info = self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return sha256(info).digest()
+
     @cached_property
     def serial(self) -> int:
         """The serial number that its issuer gave it."""
@@ -109,17 +117,17 @@ class X509:
     @cached_property
     def crl_points(self) -> tuple[DistributionPoint, ...]:
         """Where its issuer publishes complete CRLs (RFC 5280 §4.2.1.13)."""
-        return points_of(_extension(self.certificate.extensions, x509.CRLDistributionPoints))
+        return points_of(extension(self.certificate.extensions, x509.CRLDistributionPoints))
 
     @cached_property
     def delta_points(self) -> tuple[DistributionPoint, ...]:
         """Where its issuer publishes delta CRLs (RFC 5280 §4.2.1.15)."""
-        return points_of(_extension(self.certificate.extensions, x509.FreshestCRL))
+        return points_of(extension(self.certificate.extensions, x509.FreshestCRL))
 
     @cached_property
     def ocsp_urls(self) -> tuple[str, ...]:
         """Where its issuer answers OCSP (RFC 5280 §4.2.2.1)."""
-        access = _extension(self.certificate.extensions, x509.AuthorityInformationAccess) or ()
+        access = extension(self.certificate.extensions, x509.AuthorityInformationAccess) or ()
         return tuple(
             each.access_location.value
             for each in access
@@ -131,6 +139,11 @@ class X509:
     def title(self) -> str:
         """How a sentence calls it."""
         return f"certificate {self.subject}"
+
+    @property
+    def has_short_key(self) -> bool:
+        """Whether its RSA key is one that could be broken."""
+        return isinstance(self.public_key, rsa.RSAPublicKey) and self.public_key.key_size < STRONG_RSA
 
     def valid_at(self, moment: datetime) -> bool:
         """Whether `moment` lies within its validity, both ends included (RFC 5280 §4.1.2.5)."""
@@ -185,7 +198,8 @@ def _under(pattern: bytes, host: bytes) -> bool:
 E = TypeVar("E", bound=x509.ExtensionType)
 
 
-def _extension(extensions: x509.Extensions, kind: type[E]) -> E | None:
+def extension(extensions: x509.Extensions, kind: type[E]) -> E | None:
+    """The extension of that kind; None if there is none."""
     try:
         return extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
@@ -194,7 +208,7 @@ def _extension(extensions: x509.Extensions, kind: type[E]) -> E | None:
 
 def _names(subject: bytes, extensions: x509.Extensions) -> tuple[Identity, ...]:
     names = [Identity(IdType.DER_ASN1_DN, subject)] if subject != EMPTY_NAME else []
-    alternatives = _extension(extensions, x509.SubjectAlternativeName) or ()
+    alternatives = extension(extensions, x509.SubjectAlternativeName) or ()
     for alternative in alternatives:
         match alternative:
             case x509.DNSName(value=value):
@@ -214,7 +228,7 @@ def _usable(key: object) -> PublicKey:
     match key:
         case rsa.RSAPublicKey() if not SHORTEST_RSA <= key.key_size <= LARGEST_RSA:
             raise BadCertificate(
-                f"its RSA key of {key.key_size} bits is not within {SHORTEST_RSA} to {LARGEST_RSA}; use a new key"
+                f"its RSA key of {key.key_size} bits is not within {STRONG_RSA} to {LARGEST_RSA}; use a new key"
             )
         case ec.EllipticCurvePublicKey() if key.curve.name not in CURVES:
             raise BadCertificate(f"its key is on curve {key.curve.name}; usable are P-256, P-384 and P-521")

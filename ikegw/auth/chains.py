@@ -2,7 +2,7 @@
 
 `cryptography.x509.verification` is made for the web and refuses Ed25519 and Ed448; OpenSSL's own verifier takes every
 key that IKE takes, and checks signatures, validity, basic constraints, path length, name constraints and critical extensions.
-What it leaves to its caller (the purpose of the end entity, the strength of hashes) is checked here.
+What it leaves to its caller (the purpose of the end entity, the strength of hashes and keys) is checked here.
 """
 
 from collections import OrderedDict
@@ -15,9 +15,11 @@ from attrs import field, frozen
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from OpenSSL import crypto
 
-from ikegw.auth.certificates import X509, BadCertificate, PublicKey, read
+from ikegw.auth.certificate_policies import require_policies
+from ikegw.auth.certificates import STRONG_RSA, X509, BadCertificate, PublicKey, read
 from ikegw.auth.errors import AuthenticationError, no_own_material, not_authentic
 from ikegw.auth.periods import validity_problem
+from ikegw.policy.demands import Weakness
 from ikegw.wire.identification import Identity
 
 MOST_CERTIFICATES: Final = 10
@@ -53,16 +55,21 @@ class Chain:
 class Trust:
     """A set of authorities, what lies between them and their people, and the paths that were found good.
 
-    Every certificate in `authorities` is trusted by itself, whether self-signed or not.
+    Every certificate in `authorities` is trusted by itself, whether self-signed or not. `weak`: what passes all the same.
     """
 
     def __init__(
-        self, authorities: Sequence[X509], intermediates: Iterable[X509] = (), remembered: int = 1024
+        self,
+        authorities: Sequence[X509],
+        intermediates: Iterable[X509] = (),
+        remembered: int = 1024,
+        weak: frozenset[Weakness] = frozenset(),
     ) -> None:
         self.authorities = tuple(authorities)
         intermediates = tuple(intermediates)
         self._intermediates = tuple(_openssl(each) for each in intermediates)
         self._remembered = remembered
+        self._weak = weak
         self._chains: OrderedDict[bytes, Chain] = OrderedDict()
         self._anchors = tuple(_openssl(each) for each in self.authorities)
         self._known = {each.der: each for each in (*intermediates, *self.authorities)}
@@ -88,13 +95,16 @@ class Trust:
         leaf, others, unusable = parse_presented(certificates)
         path = self._path(leaf, others, unusable, now)
         for certificate in path[:-1]:
-            _require_strong(certificate)
+            require_strong_signature(certificate, self._weak)
+        for certificate in path:
+            require_strong_key(certificate, self._weak)
         for certificate in path[1:-1]:
             if not certificate.is_authority:
                 raise not_authentic(
                     f"{certificate.title} has issued another, but is no authority (basicConstraints)"
                 )
         require_purpose(leaf)
+        require_policies(path)
         start, end = max(each.start for each in path), min(each.end for each in path)
         return Chain(leaf.subject, path[-1].subject, leaf.public_key, leaf.names, start, end, path)
 
@@ -121,7 +131,7 @@ class Trust:
         code, _, message = error.errors
         try:
             (culprit,) = read(lambda: [error.certificate.to_cryptography()])
-        except BadCertificate:
+        except (BadCertificate, crypto.Error):  # of the path as a whole OpenSSL names no certificate
             culprit = leaf
         if code in _OUT_OF_TIME and (
             problem := validity_problem(culprit.title, culprit.start, culprit.end, now)
@@ -174,11 +184,23 @@ def require_purpose(leaf: X509) -> None:
         )
 
 
-def _require_strong(certificate: X509) -> None:
-    if certificate.weak_signature is not None:
+def require_strong_signature(certificate: X509, weak: frozenset[Weakness]) -> None:
+    """That its issuer signed it with a hash that nobody forges, or that SHA-1 passes; AuthenticationError."""
+    if certificate.weak_signature is None:
+        return
+    if certificate.weak_signature != "SHA1" or Weakness.SHA1_CERTIFICATES not in weak:
         raise not_authentic(
             f"{certificate.title} was signed with {certificate.weak_signature}, which is broken; "
             "have it issued again with SHA-256"
+        )
+
+
+def require_strong_key(certificate: X509, weak: frozenset[Weakness]) -> None:
+    """That its key is long enough, or that short ones pass; AuthenticationError."""
+    if certificate.has_short_key and Weakness.SHORT_RSA not in weak:
+        raise not_authentic(
+            f"{certificate.title} has an RSA key of less than {STRONG_RSA} bits, which can be broken; have it issued again "
+            "with a new key"
         )
 
 

@@ -14,6 +14,7 @@ from ikegw.auth.own import PrivateKey as PrivateKey
 from ikegw.auth.shared_keys import SharedKey, SharedKeys
 from ikegw.policy.authorities import NO_SOURCES, AuthoritySources
 from ikegw.policy.connections import LocalAuth, RemoteAuth
+from ikegw.policy.demands import Weakness
 
 Files = Mapping[str, tuple[X509, ...]]
 """File name -> the certificates in it, in their order."""
@@ -40,7 +41,9 @@ class Credentials:
     """By file in `ca/` or `certs/`: where the authorities in it publish, besides what certificates say."""
 
     own: tuple[OwnCertificate, ...] = field(init=False, repr=False)
-    _trusts: dict[tuple[str, ...], Trust] = field(init=False, factory=dict, repr=False)
+    _trusts: dict[tuple[tuple[str, ...], frozenset[Weakness]], Trust] = field(
+        init=False, factory=dict, repr=False
+    )
 
     def __attrs_post_init__(self) -> None:
         known = tuple(chain.from_iterable((*self.certificates.values(), *self.authorities.values())))
@@ -55,14 +58,14 @@ class Credentials:
         """Our certificates in these files of `certs/`."""
         return tuple(own for file in files for own in self.own if own.file == file)
 
-    def trust(self, authorities: tuple[str, ...]) -> Trust:
+    def trust(self, authorities: tuple[str, ...], weak: frozenset[Weakness] = frozenset()) -> Trust:
         """Trust in the authorities of these files of `ca/`, or in all of them; AuthenticationError if a file is not there."""
-        trust = self._trusts.get(authorities)
+        trust = self._trusts.get((authorities, weak))
         if trust is None:
             trusted = [each for name in authorities or self.authorities for each in self._authority(name)]
             others = chain.from_iterable((*self.certificates.values(), *self.authorities.values()))
-            trust = Trust(trusted, [each for each in others if each.is_authority and each not in trusted])
-            self._trusts[authorities] = trust
+            between = [each for each in others if each.is_authority and each not in trusted]
+            trust = self._trusts[authorities, weak] = Trust(trusted, between, weak=weak)
         return trust
 
     def _authority(self, name: str) -> tuple[X509, ...]:

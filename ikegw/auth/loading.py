@@ -1,7 +1,7 @@
 """Credentials out of directories: `certs/`, `ca/`, `crl/`, `private/`, every problem told at once with its file's name.
 
 A file is PEM or DER, by its content. PEM in `certs/` may hold a chain, the end entity first; in `ca/` any number of authorities.
-Private keys are PKCS#8, PKCS#1 or SEC1. Hidden files, `README*` and backups (`*~`) are left alone.
+What `private/` may hold: `private_files`. Hidden files, `README*` and backups (`*~`) are left alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,21 +9,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from attrs import frozen
+from attrs import field, frozen
 from cryptography import x509
-from cryptography.exceptions import InternalError, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_der_private_key, load_pem_private_key
 
 from ikegw.auth.certificates import X509, BadCertificate, key_hash, read
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.crls import BadCrl, Crl
-from ikegw.auth.own import PrivateKey
+from ikegw.auth.private_files import PEM_MARK, BadPrivateFile, PrivateFile, read_private
 from ikegw.auth.shared_keys import SharedKey
+from ikegw.config import Config
 from ikegw.policy.authorities import AuthoritySources
 from ikegw.policy.identities import IdentityPattern
 
-PEM_MARK = b"-----BEGIN "
 LARGEST_FILE = 1 << 20
 LARGEST_LIST = 64 << 20
 READABLE_BY_ALL = 0o004
@@ -42,10 +39,25 @@ class Problem:
 
 @frozen
 class Loaded:
-    """What could be loaded, and every problem with the rest."""
+    """What could be loaded, and every problem with the rest. `keys`: by its hash, in which file of `private/` a key was."""
 
     credentials: Credentials
     problems: tuple[Problem, ...]
+    keys: Mapping[bytes, str] = field(factory=dict)
+
+
+def load_configured(config: Config) -> Loaded:
+    """Everything that a configuration names and that lies beside it; raises nothing for what it finds there."""
+    directories = config.directories
+    return load_credentials(
+        directories.certificates,
+        directories.authorities,
+        directories.private_keys,
+        [(key.identities, key.secret) for key in config.shared_keys],
+        directories.crls,
+        {each.file: each.sources for each in config.authorities},
+        {each.file: each.secret for each in config.passphrases},
+    )
 
 
 def load_credentials(
@@ -55,26 +67,31 @@ def load_credentials(
     shared_keys: Iterable[tuple[tuple[IdentityPattern, ...], bytes]] = (),
     crl_directory: Path | None = None,
     sources: Mapping[str, AuthoritySources] = MappingProxyType({}),
+    passphrases: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Loaded:
     """Read the directories; one that does not exist is empty. Raises nothing for what it finds there."""
     problems: list[Problem] = []
-    certificates = dict(_load(certs_directory, _certificates, problems))
-    authorities = dict(_load(ca_directory, _authorities, problems))
-    keys = [key for _, key in _load(private_directory, _private_key, problems, secret=True)]
-    crls = tuple(crl for _, crl in _load(crl_directory, Crl.parse, problems, largest=LARGEST_LIST))
+    certificates = dict(_load(certs_directory, lambda _, octets: _certificates(octets), problems))
+    authorities = dict(_load(ca_directory, lambda _, octets: _authorities(octets), problems))
+
+    def open_private(name: str, octets: bytes) -> PrivateFile:
+        return read_private(name, octets, passphrases.get(name))
+
+    private = dict(_load(private_directory, open_private, problems, secret=True))
+    crls = _load(crl_directory, lambda _, octets: Crl.parse(octets), problems, largest=LARGEST_LIST)
+    for name, file in private.items():
+        if file.certificates and certificates.setdefault(name, file.certificates) is not file.certificates:
+            text = f"certs/ has a file {name} too; rename one of them, since a connection could mean either"
+            problems.append(Problem((private_directory or Path()) / name, text))
     credentials = Credentials(
         tuple(SharedKey(patterns, secret) for patterns, secret in shared_keys),
         certificates,
         authorities,
-        {_hash_of(key): key for key in keys},
-        crls,
+        {_hash_of(file): file.key for file in private.values()},
+        tuple(crl for _, crl in crls),
         sources,
     )
-    return Loaded(credentials, tuple(problems))
-
-
-class _UnusableFile(Exception):
-    """Why; the text never quotes the file."""
+    return Loaded(credentials, tuple(problems), {_hash_of(file): name for name, file in private.items()})
 
 
 T = TypeVar("T")
@@ -82,7 +99,7 @@ T = TypeVar("T")
 
 def _load(
     directory: Path | None,
-    read: Callable[[bytes], T],
+    read: Callable[[str, bytes], T],
     problems: list[Problem],
     secret: bool = False,
     largest: int = LARGEST_FILE,
@@ -90,13 +107,13 @@ def _load(
     for file in _files(directory, problems):
         try:
             if secret and file.stat().st_mode & READABLE_BY_ALL:
-                raise _UnusableFile("everybody on this host can read it: chmod 0600")
+                raise BadPrivateFile("everybody on this host can read it: chmod 0600")
             if file.stat().st_size > largest:
-                raise _UnusableFile("too large to be what belongs here")
-            yield file.name, read(file.read_bytes())
+                raise BadPrivateFile("too large to be what belongs here")
+            yield file.name, read(file.name, file.read_bytes())
         except OSError as error:
             problems.append(Problem(file, f"cannot be read: {error.strerror}"))
-        except (_UnusableFile, BadCertificate, BadCrl) as error:
+        except (BadPrivateFile, BadCertificate, BadCrl) as error:
             problems.append(Problem(file, str(error)))
 
 
@@ -133,29 +150,5 @@ def _authorities(octets: bytes) -> tuple[X509, ...]:
     return authorities
 
 
-def _private_key(octets: bytes) -> PrivateKey:
-    load = load_pem_private_key if PEM_MARK in octets else load_der_private_key
-    try:
-        key = load(octets, password=None)
-    except TypeError:
-        raise _UnusableFile("the private key is encrypted; store it without a passphrase") from None
-    except (
-        ValueError,
-        UnsupportedAlgorithm,
-        InternalError,
-    ):  # the last for a key of another length than its kind's
-        raise _UnusableFile(
-            "not a private key that can be read (PKCS#8, PKCS#1 or SEC1 in PEM or DER)"
-        ) from None
-    if not isinstance(
-        key,
-        rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey,
-    ):
-        raise _UnusableFile(
-            "a private key of a kind that cannot sign here; usable are RSA, ECDSA, Ed25519 and Ed448"
-        )
-    return key
-
-
-def _hash_of(key: PrivateKey) -> bytes:
-    return key_hash(key.public_key())
+def _hash_of(file: PrivateFile) -> bytes:
+    return key_hash(file.key.public_key())

@@ -142,6 +142,8 @@ def _require_delegated(delegate: X509, issuer: X509, now: datetime) -> None:
         raise BadAnswer(f"{delegate.title} signed it, which may not (extendedKeyUsage OCSPSigning)")
     if not delegate.valid_at(now):
         raise BadAnswer(f"{delegate.title} signed it, which is not valid now")
+    if delegate.has_short_key:
+        raise BadAnswer(f"{delegate.title} signed it, whose RSA key is too short")
     if delegate.weak_signature is not None:
         raise BadAnswer(f"{delegate.title} signed it, which was itself signed with {delegate.weak_signature}")
 

@@ -1,14 +1,17 @@
 """The certificate by which a peer is to be believed: under an authority, or pinned, and in the peer's name (RFC 4945 §3)."""
 
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
+from ikegw.auth.certificate_policies import require_policies
 from ikegw.auth.certificates import X509, carries
-from ikegw.auth.chains import Chain, require_purpose
+from ikegw.auth.chains import Chain, parse_presented, require_purpose, require_strong_key
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.errors import no_own_material, not_authentic
 from ikegw.auth.periods import validity_problem
 from ikegw.policy.connections import RemoteAuth
+from ikegw.policy.demands import Pin, PinOf
 from ikegw.policy.identities import display
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import IdType
@@ -27,20 +30,25 @@ def peer_chain(
 ) -> Chain:
     """The peer's public key and by what we know that it is `identity`'s; AuthenticationError. `presented` are DER.
 
-    A pinned certificate (`remote.certificates`) is trusted by itself; if authorities are named besides, both must hold.
+    A pinned certificate (by `remote.certificates` or `remote.demands.pins`) is trusted by itself; if authorities are named
+    besides, both must hold.
     """
-    if remote.certificates:
+    demands = remote.demands
+    if remote.pinned:
         pinned = _pinned(credentials, remote, identity, presented)
         _require_valid(pinned, now)
+        require_strong_key(pinned, demands.weak)
         chain = Chain(pinned.subject, "pinned", pinned.public_key, pinned.names, pinned.start, pinned.end)
         presented = presented or (pinned.der,)
-    if remote.authorities or not remote.certificates:
+    if remote.authorities or not remote.pinned:
         if not presented:
             raise not_authentic(
                 f"{display(identity)} sent no certificate, and none is pinned for it; have it send its own (strongSwan: "
                 "send_cert = always) or name its file as the remote certificate"
             )
-        chain = credentials.trust(remote.authorities).chain(presented, now)
+        chain = credentials.trust(remote.authorities, demands.weak).chain(presented, now)
+        if demands.policies:
+            require_policies(chain.path, demands.policies)
     if not carries(chain.names, identity):
         raise not_authentic(_wrong_name(chain, identity))
     return chain
@@ -50,22 +58,29 @@ def _pinned(
     credentials: Credentials, remote: RemoteAuth, identity: Identity, presented: tuple[bytes, ...]
 ) -> X509:
     files = [name for name in remote.certificates if name in credentials.certificates]
-    if not files:
+    pins = remote.demands.pins
+    if not files and not pins:
         raise no_own_material(
             f"the connection pins {', '.join(remote.certificates)}, but no such certificate was loaded from certs/"
         )
-    pins = [credentials.certificates[name][0] for name in files]
+    here = [credentials.certificates[name][0] for name in files]
     if presented:
-        found = next((pin for pin in pins if pin.der == presented[0]), None)
-        if found is None:
-            raise not_authentic(
-                f"{display(identity)} sent another certificate than the pinned {', '.join(files)}"
-            )
-        return found
-    found = next((pin for pin in pins if carries(pin.names, identity)), None)
+        leaf, *_ = parse_presented(presented[:1])
+        if leaf.der in {each.der for each in here} or _is_one_of(leaf, pins):
+            return leaf
+        what = ", ".join((*files, *map(str, pins)))
+        raise not_authentic(f"{display(identity)} sent another certificate than the pinned {what}")
+    here += [first for first, *_ in credentials.certificates.values() if _is_one_of(first, pins)]
+    found = next((each for each in here if carries(each.names, identity)), None)
     if found is None:
-        raise not_authentic(f"none of the pinned certificates ({', '.join(files)}) is {display(identity)}'s")
+        known = ", ".join(files) or "none of remote.pinned is in certs/, and the peer sent none"
+        raise not_authentic(f"none of the pinned certificates ({known}) is {display(identity)}'s")
     return found
+
+
+def _is_one_of(certificate: X509, pins: tuple[Pin, ...]) -> bool:
+    digests = {PinOf.CERTIFICATE: sha256(certificate.der).digest(), PinOf.KEY: certificate.key_digest}
+    return any(digests[pin.of] == pin.digest for pin in pins)
 
 
 def _require_valid(pinned: X509, now: datetime) -> None:

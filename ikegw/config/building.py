@@ -26,6 +26,7 @@ from ikegw.config.settings import (
     Listen,
     Logging,
     Network,
+    Passphrase,
     SharedKey,
 )
 from ikegw.config.shunt_rules import build_shunt
@@ -33,6 +34,7 @@ from ikegw.config.updown_rules import build_script
 from ikegw.config.web_rules import build_web
 from ikegw.policy.carriage import Carriage
 from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, OcspUse, RemoteAuth, Retransmit
+from ikegw.policy.demands import Demands
 
 T = TypeVar("T")
 
@@ -75,6 +77,10 @@ def build(root: Section, path: Path, directories: Directories) -> Config:
         shunts=tuple(map(build_shunt, root.named["shunts"].values())),
         resolver=ResolverSettings(root.tables["resolver"]["kind"]),
         capture=_capture(root.tables["capture"]),
+        passphrases=tuple(
+            Passphrase(section.path[-1], section["file"], section["secret"])
+            for section in root.tables["secrets"].named["private"].values()
+        ),
     )
 
 
@@ -101,6 +107,7 @@ def _connection(section: Section, half_open_seconds: float, groups: dict[str, Se
             remote["revocation"],
             remote["hash_and_url"],
             section["ocsp"] in (OcspUse.REQUEST, OcspUse.BOTH),
+            Demands(tuple(remote["pinned"]), tuple(remote["cert_policy"]), frozenset(remote["weak"])),
         ),
         children=tuple(_child(child) for child in section.named["children"].values()),
         proposals=_flat(section["proposals"]),

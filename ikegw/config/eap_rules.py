@@ -1,9 +1,9 @@
 """What the values of EAP must be to each other, and what logins need that connections speak of."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
+from ikegw.config.credential_rules import check_files
 from ikegw.config.eap import LOCAL
 from ikegw.config.eap_building import names_of
 from ikegw.config.problems import Place, Problem
@@ -81,18 +81,8 @@ def _authenticator(eap: Section, directories: Directories) -> Found:
     for name, directory in (("certs", directories.certificates), ("cacerts", directories.authorities)):
         if EapMethod.TLS in eap["methods"] and not eap[name]:
             yield _problem(eap, name, f'the method "tls" needs it: name a file in {directory}')
-        yield from _files(eap, name, directory)
-
-
-def _files(section: Section, name: str, directory: Path) -> Found:
-    for file, place in zip(section[name], section.items.get(name, ()), strict=False):
-        if not (directory / file).is_file():
-            yield _problem(
-                section,
-                name,
-                f"there is no file {directory / file}; put it there, or correct the name",
-                place,
-            )
+    yield from check_files(eap, "certs", directories.own_certificate)
+    yield from check_files(eap, "cacerts", directories.authorities.joinpath)
 
 
 def _own_login(local: Section, known: set[str]) -> Found:

@@ -21,6 +21,7 @@ from attrs import field, frozen
 from ikegw.config.downloads import Proxy
 from ikegw.paths import Endpoint
 from ikegw.policy.carriage import Mark
+from ikegw.policy.demands import Pin, parse_policy
 from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.policy.offers import Offer, parse_offer
 from ikegw.policy.selectors import parse_network, parse_range, parse_selector
@@ -347,6 +348,14 @@ PATTERN: Final = Kind(
     "identity pattern",
     "an identity, *@example.org, *.example.org, or %any",
     lambda value: IdentityPattern.parse(_text(value)),
+)
+PIN: Final = Kind(
+    "pin",
+    'a SHA-256 in hex or base64: "sha256:…" of a certificate, "key-sha256:…" of a public key',
+    _reader(Pin.parse),
+)
+CERTIFICATE_POLICY: Final = Kind(
+    "certificate policy", "an object identifier like 1.3.6.1.4.1.99999.1", _reader(parse_policy)
 )
 SELECTOR: Final = Kind(
     "selector", 'a selector like "10.1.0.0/16", "10.1.0.1[tcp/443]" or "dynamic"', _reader(parse_selector)

@@ -1,8 +1,8 @@
 """What the values of RADIUS must be to each other."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from ikegw.config.credential_rules import check_files
 from ikegw.config.problems import Place, Problem
 from ikegw.config.radius import RadiusTransport
 from ikegw.config.reading import Section
@@ -64,15 +64,8 @@ def _tls(server: Section, directories: Directories) -> Found:
     if server.whole("cert") and server["cert"] is None:
         text = "TLS to a RADIUS server needs a certificate of ours: name a file in certs/"
         yield _problem(server, "cert", text)
-    yield from _files(server, "cert", directories.certificates, [server["cert"]] if server["cert"] else [])
-    yield from _files(server, "cacerts", directories.authorities, server["cacerts"] or [])
-
-
-def _files(server: Section, key: str, directory: Path, names: list[str]) -> Found:
-    for name in names:
-        if not (directory / name).is_file():
-            text = f"there is no file {directory / name}; put it there, or correct the name"
-            yield _problem(server, key, text)
+    yield from check_files(server, "cert", directories.own_certificate)
+    yield from check_files(server, "cacerts", directories.authorities.joinpath)
 
 
 def _server(server: Section) -> Found:

@@ -1,12 +1,12 @@
 """What the values must be to each other: names that must exist, times that must follow each other, files that must be there."""
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Final
 
 from attrs import frozen
 
 from ikegw.config.coa_rules import check_coa
+from ikegw.config.credential_rules import check_credentials_of, check_passphrases
 from ikegw.config.dhcp_rules import check_dhcp, check_dhcp_of, names_of
 from ikegw.config.download_rules import check_authorities, check_revocation
 from ikegw.config.eap_rules import check_eap
@@ -53,11 +53,13 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
     yield from check_eap(root, directories, incomplete)
     yield from check_authorities(root.named["authorities"], directories)
     yield from check_shunts(root.named["shunts"])
+    yield from check_passphrases(root.tables["secrets"].named["private"], directories.private_keys)
     providers = (*pools, *names_of(root.named["dhcp"]))
     yield from check_groups(root.named["groups"], providers, incomplete)
     for connection in root.named["connections"].values():
         yield from check_realms_of(connection, radius, incomplete)
         yield from check_revocation(connection)
+        yield from check_credentials_of(connection, directories)
         yield from check_dhcp_of(connection, root.named["dhcp"])
         yield from check_rounds(connection)
         yield from check_groups_of(connection, root.named["groups"], incomplete)
@@ -160,27 +162,6 @@ def _eap(connection: Section, _around: Surroundings) -> Found:
         )
 
 
-def _credential_files(connection: Section, around: Surroundings) -> Found:
-    local, remote = connection.tables["local"], connection.tables["remote"]
-    yield from _files(local, "certs", around.directories.certificates)
-    yield from _files(connection.tables["local-2"], "certs", around.directories.certificates)
-    yield from _files(remote, "certs", around.directories.certificates)
-    yield from _files(remote, "cacerts", around.directories.authorities)
-
-
-def _files(section: Section, name: str, directory: Path) -> Found:
-    if section["auth"] is AuthKind.PSK or not section.whole(name):
-        return
-    for file, place in zip(section[name], section.items.get(name, ()), strict=False):
-        if not (directory / file).is_file():
-            yield _problem(
-                section,
-                name,
-                f"there is no file {directory / file}; put it there, or correct the name",
-                place,
-            )
-
-
 def _children(connection: Section, around: Surroundings) -> Found:
     if not connection.named["children"] and connection.whole("children") and not around.incomplete:
         yield _problem(
@@ -221,7 +202,6 @@ def _early(section: Section, renewed: float) -> Found:
 _CONNECTION_RULES: Final[tuple[Callable[[Section, Surroundings], Found], ...]] = (
     _authentication,
     _eap,
-    _credential_files,
     _children,
     _addresses,
     _times,

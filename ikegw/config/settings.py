@@ -97,6 +97,11 @@ class Web:
     hosts: tuple[str, ...] = ()
 
 
+def is_container(file: str) -> bool:
+    """Whether a file of this name is PKCS#12, which belongs into `private/`."""
+    return Path(file).suffix.lower() in (".p12", ".pfx")
+
+
 @frozen
 class Directories:
     """Where the credentials are, beside the main file."""
@@ -105,6 +110,19 @@ class Directories:
     authorities: Path
     crls: Path
     private_keys: Path
+
+    def own_certificate(self, file: str) -> Path:
+        """Where a certificate of ours is: in `certs/`, or as PKCS#12 with its key in `private/`."""
+        return (self.private_keys if is_container(file) else self.certificates) / file
+
+
+@frozen
+class Passphrase:
+    """What opens an encrypted file in `private/`."""
+
+    name: str
+    file: str
+    secret: bytes = field(repr=False)
 
 
 @frozen
@@ -144,6 +162,7 @@ class Config:
     shunts: tuple[Shunt, ...] = ()
     resolver: ResolverSettings = DEFAULT_RESOLVER
     capture: CaptureSettings = field(factory=CaptureSettings)
+    passphrases: tuple[Passphrase, ...] = ()
 
     def connection(self, name: str) -> Connection | None:
         """The connection of that name."""

@@ -10,9 +10,9 @@ from typing import Final
 
 from attrs import frozen
 
-from ikegw.auth.certificates import X509, carries
+from ikegw.auth.certificates import STRONG_RSA, X509, carries
 from ikegw.auth.credentials import Credentials
-from ikegw.auth.loading import Loaded, load_credentials
+from ikegw.auth.loading import Loaded, load_configured
 from ikegw.auth.own import OwnCertificate, named
 from ikegw.config import Config, ConfigurationError, load
 from ikegw.config.radius import RadiusTransport
@@ -22,6 +22,8 @@ from ikegw.policy.identities import display
 SOON: Final = timedelta(days=30)
 EXAMPLE_SECRET: Final = b"replace-me"
 """What the secrets of the shipped example contain."""
+
+_SHORT: Final = f"has an RSA key of less than {STRONG_RSA} bits, which can be broken"
 
 
 @frozen
@@ -47,21 +49,12 @@ def check(path: Path, now: datetime) -> Report:
         config = load(path)
     except ConfigurationError as error:
         return Report(tuple(map(str, error.problems)))
-    directories = config.directories
-    loaded = load_credentials(
-        directories.certificates,
-        directories.authorities,
-        directories.private_keys,
-        [(key.identities, key.secret) for key in config.shared_keys],
-        directories.crls,
-        {each.file: each.sources for each in config.authorities},
-    )
-    return judge(config, loaded, now)
+    return judge(config, load_configured(config), now)
 
 
 def judge(config: Config, loaded: Loaded, now: datetime) -> Report:
     """As `check`, for what was read already: the gateway judges so what it is started with."""
-    found = list(_findings(config, loaded.credentials, now))
+    found = [*_findings(config, loaded.credentials, now), *_idle_keys(loaded)]
     problems = [*map(str, loaded.problems), *(finding.text for finding in found if finding.serious)]
     warnings = [finding.text for finding in found if not finding.serious]
     return Report(
@@ -75,14 +68,35 @@ def _findings(config: Config, credentials: Credentials, now: datetime) -> Iterat
             text = f"secrets.ike.{key.name}: the secret of the shipped example, which everybody knows; replace it"
             yield Finding(False, text)
     yield from _revocation_lists(credentials, now)
-    for file, (first, *_) in credentials.authorities.items():
-        yield from _validity(f"ca/{file}", first, now, serious=False)
+    yield from _authorities(credentials, now)
     yield from _radius(config, credentials, now)
     for connection in config.connections:
         if connection.local.kind is AuthKind.PUBKEY:
             yield from _own(connection, credentials, now)
         if connection.remote.kind is AuthKind.PUBKEY:
             yield from _peers(connection, credentials, now)
+
+
+def _authorities(credentials: Credentials, now: datetime) -> Iterator[Finding]:
+    for file, authorities in credentials.authorities.items():
+        for each in authorities:
+            yield from _validity(f"ca/{file}", each, now, serious=False)
+            if each.has_short_key:
+                yield Finding(
+                    False, f'ca/{file}: {each.title} {_SHORT}; only with remote.weak = ["rsa1024"] it counts'
+                )
+    for own in credentials.own:
+        if own.certificate.has_short_key:
+            yield Finding(False, f"{own.place}: {own.certificate.title} {_SHORT}; most peers refuse it")
+
+
+def _idle_keys(loaded: Loaded) -> Iterator[Finding]:
+    """Private keys to which no certificate of ours belongs: forgotten, or the certificate is."""
+    ours = {each.certificate.key_hash for each in loaded.credentials.own}
+    for key_hash, file in loaded.keys.items():
+        if key_hash not in ours:
+            text = f"private/{file}: no certificate in certs/ belongs to this key; put it there, or remove the key"
+            yield Finding(False, text)
 
 
 def _radius(config: Config, credentials: Credentials, now: datetime) -> Iterator[Finding]:
@@ -96,7 +110,7 @@ def _radius(config: Config, credentials: Credentials, now: datetime) -> Iterator
             text = f"{key}.cert: no key in private/ belongs to certs/{server.certificate}; put it there"
             yield Finding(True, text)
         for each in own:
-            yield from _validity(f"certs/{each.file}", each.certificate, now, serious=True)
+            yield from _validity(each.place, each.certificate, now, serious=True)
         if not credentials.authorities:
             yield Finding(False, f"{key}: ca/ holds no authority, so the server could not be trusted")
 
@@ -124,11 +138,11 @@ def _own(connection: Connection, credentials: Credentials, now: datetime) -> Ite
         text = f"{key}: no certificate with a private key {whose}: put them into certs/ and private/, or nobody can connect"
         yield Finding(False, text)
     for each in own:
-        yield from _validity(f"certs/{each.file}", each.certificate, now, serious=bool(local.certificates))
+        yield from _validity(each.place, each.certificate, now, serious=bool(local.certificates))
         if local.identity is not None and not carries(each.certificate.names, local.identity):
             yield Finding(
                 True,
-                f"{key}.id: certs/{each.file} is not for {display(local.identity)}, it names {each.certificate.names_text()}; "
+                f"{key}.id: {each.place} is not for {display(local.identity)}, it names {each.certificate.names_text()}; "
                 "peers would refuse us",
             )
 
@@ -143,7 +157,7 @@ def _usable(connection: Connection, credentials: Credentials) -> tuple[OwnCertif
 
 def _peers(connection: Connection, credentials: Credentials, now: datetime) -> Iterator[Finding]:
     key, remote = f"connections.{connection.name}.remote", connection.remote
-    if not remote.certificates and not credentials.authorities:
+    if not remote.pinned and not credentials.authorities:
         yield Finding(False, f"{key}: ca/ holds no authority, so no peer's certificate could be trusted")
     for file in remote.certificates:
         if file in credentials.certificates:

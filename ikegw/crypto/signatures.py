@@ -56,6 +56,10 @@ class BadSignature(Exception):
         self.reason = reason
 
 
+class WeakSignature(BadSignature):
+    """It proves what it should, but in a way that policy refuses."""
+
+
 class CannotSign(Exception):
     """Our key and what the peer understands do not meet; `reason` says what would."""
 
@@ -172,7 +176,7 @@ def _verify_digital_signature(
     if scheme is None:
         raise BadSignature(f"an AlgorithmIdentifier that is none of ours: {identifier.hex()}")
     if scheme.hash_id == HashId.SHA1 and not policy.sha1:
-        raise BadSignature(f"{scheme.name}, where SHA-1 is not allowed")
+        raise WeakSignature(f"{scheme.name}, where SHA-1 is not allowed")
     if not _verifies(public_key, scheme, signature, octets):
         raise BadSignature(f"the {scheme.name} signature is wrong")
     return scheme.name
@@ -185,7 +189,7 @@ def _verify_classic_rsa(
     for scheme in (RSA_SHA1, *RSA.values()):
         if _verifies(public_key, scheme, data, octets):
             if scheme is RSA_SHA1 and not policy.sha1:
-                raise BadSignature(f"{scheme.name}, where SHA-1 is not allowed")
+                raise WeakSignature(f"{scheme.name}, where SHA-1 is not allowed")
             return scheme.name
     raise BadSignature("the RSA signature is wrong")
 

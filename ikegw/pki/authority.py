@@ -90,7 +90,7 @@ class Authority:
     ) -> Self:
         """A root of this name, with a new key."""
         key = KINDS[kind]()
-        wanted = (*_authority_extensions(path_length), *extensions)
+        wanted = (*authority_extensions(path_length), *extensions)
         return cls(_certificate(name, key, name, key, period, wanted), key, period)
 
     def intermediate(
@@ -103,7 +103,7 @@ class Authority:
     ) -> Self:
         """An authority under this one; `extensions` go in besides the usual ones."""
         key, period = KINDS[kind](), period or self.period
-        wanted = (*_authority_extensions(path_length), *extensions)
+        wanted = (*authority_extensions(path_length), *extensions)
         certificate = self._sign(self._named(common_name), key, period, wanted)
         return evolve(self, certificate=certificate, key=key, period=period, above=self._sent_with())
 
@@ -193,7 +193,8 @@ class Authority:
         return _certificate(name, key, self.certificate.subject, self.key, period, wanted, digest)
 
 
-def _authority_extensions(path_length: int | None) -> tuple[Extension, ...]:
+def authority_extensions(path_length: int | None) -> tuple[Extension, ...]:
+    """What makes a certificate an authority's."""
     return (
         (x509.BasicConstraints(True, path_length), True),
         (key_usage(("key_cert_sign", "crl_sign")), True),

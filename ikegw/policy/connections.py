@@ -11,6 +11,7 @@ from attrs import evolve, field, frozen
 
 from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.carriage import PLAIN, Carriage
+from ikegw.policy.demands import NO_DEMANDS, Demands
 from ikegw.policy.groups import Group
 from ikegw.policy.identities import ANY, IdentityPattern, Normal, normal
 from ikegw.policy.proposals import DEFAULT_ESP, DEFAULT_IKE, Offer
@@ -167,6 +168,12 @@ class RemoteAuth:
     revocation: RevocationPolicy = RevocationPolicy.IF_AVAILABLE
     hash_and_url: bool = False
     ocsp_requests: bool = False
+    demands: Demands = NO_DEMANDS
+
+    @property
+    def pinned(self) -> bool:
+        """Whether only certain certificates count, which are trusted by themselves."""
+        return bool(self.certificates or self.demands.pins)
 
 
 @frozen

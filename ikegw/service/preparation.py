@@ -7,7 +7,7 @@ from attrs import field, frozen
 
 from ikegw.addresses.pool import Pool
 from ikegw.auth.credentials import Credentials
-from ikegw.auth.loading import load_credentials
+from ikegw.auth.loading import load_configured
 from ikegw.config import Config, ConfigurationError, load
 from ikegw.control.check import judge
 from ikegw.service.lending import pools_of, problems_of
@@ -37,14 +37,7 @@ def prepare(path: Path) -> Prepared:
         config = load(path)
     except ConfigurationError as error:
         raise Unusable(tuple(map(str, error.problems))) from None
-    loaded = load_credentials(
-        config.directories.certificates,
-        config.directories.authorities,
-        config.directories.private_keys,
-        [(key.identities, key.secret) for key in config.shared_keys],
-        config.directories.crls,
-        {each.file: each.sources for each in config.authorities},
-    )
+    loaded = load_configured(config)
     pools = pools_of(config)
     problems = [*map(str, loaded.problems), *problems_of(config, pools)]
     if problems:

@@ -285,6 +285,31 @@ class TestChoice:
         assert self.chosen(world, asked=(bytes(20),)) == "edwards"
         assert self.chosen(world, asked=(foreign[:19],)) == "edwards"
 
+    @pytest.mark.parametrize("order", [("rsa", "ecdsa"), ("ecdsa", "rsa")])
+    def test_rsa_for_apple_and_windows_and_ecdsa_for_others(
+        self, world: World, order: tuple[str, ...]
+    ) -> None:
+        """They announce no SIGNATURE_HASH_ALGORITHMS; Apple's refuse ECDSA in profiles made by hand."""
+        own = {
+            "rsa": world.root.issue("gw.ikegw.example", "rsa2048"),
+            "ecdsa": world.root.issue("gw.ikegw.example", "ecdsa256"),
+        }
+        gateway = side(credentials({name: own[name] for name in order}, world.root), world.now)
+        for hashes, expected in ((frozenset[HashId](), "rsa"), (frozenset({HashId.SHA2_256}), "ecdsa")):
+            for local in (PUBKEY, LocalAuth(AuthKind.PUBKEY, certificates=order)):
+                proof = result(gateway.prove(local, GW, b"octets", PRF, PeerHints(CAROL, (), hashes)))
+                assert proof.certificates[0].data == own[expected].der
+
+    def test_what_the_peer_asked_for_counts_more_than_what_it_seems_to_be(self, world: World) -> None:
+        own = {
+            "rsa": world.foreign.issue("gw.ikegw.example", "rsa2048"),
+            "ecdsa": world.root.issue("gw.ikegw.example", "ecdsa256"),
+        }
+        gateway = side(credentials(own, world.root, world.foreign), world.now)
+        request = CertificateRequest(CertEncoding.X509_SIGNATURE, X509.of(world.root.certificate).key_hash)
+        proof = result(gateway.prove(PUBKEY, GW, b"octets", PRF, PeerHints(CAROL, (request,))))
+        assert proof.certificates[0].data == own["ecdsa"].der
+
     def test_by_name_of_file(self, world: World) -> None:
         assert self.chosen(world, LocalAuth(AuthKind.PUBKEY, certificates=("other",))) == "other"
 

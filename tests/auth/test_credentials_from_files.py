@@ -1,12 +1,13 @@
 """Credentials out of directories: every form of file, every problem at once, and no secret in what is told."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from auth_world import World
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import dsa, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -14,10 +15,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.errors import AuthenticationError
 from ikegw.auth.loading import LARGEST_FILE, Loaded, load_credentials
+from ikegw.pki.pkcs12 import Form, pack
 from ikegw.policy.connections import AuthKind, LocalAuth, RemoteAuth
 from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.testing.pki import DemoPki, main, write_directory
@@ -140,15 +143,93 @@ def test_a_file_that_is_no_revocation_list(tmp_path: Path, world: World) -> None
     assert only_problem(tmp_path) == "crl/root.crl: not a CRL that can be read"
 
 
-def test_an_encrypted_key(tmp_path: Path, world: World) -> None:
-    sealed = world.carol.key.private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"hunter2")
-    )
-    put(tmp_path, "private/sealed.pem", sealed)
-    assert (
-        only_problem(tmp_path)
-        == "private/sealed.pem: the private key is encrypted; store it without a passphrase"
-    )
+def sealed(world: World, passphrase: bytes = b"hunter2", encoding: Encoding = Encoding.PEM) -> bytes:
+    return world.carol.key.private_bytes(encoding, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
+
+
+class TestEncrypted:
+    """Keys under a passphrase, alone or with their certificates."""
+
+    def load(self, directory: Path, **passphrases: bytes) -> Loaded:
+        names = {name.replace("_", "."): secret for name, secret in passphrases.items()}
+        return load_credentials(
+            directory / "certs", directory / "ca", directory / "private", passphrases=names
+        )
+
+    def problem(self, directory: Path, **passphrases: bytes) -> str:
+        loaded = self.load(directory, **passphrases)
+        assert loaded.credentials.own == ()
+        (problem,) = loaded.problems
+        assert "hunter2" not in str(problem)
+        return str(problem).removeprefix(f"{directory}/")
+
+    @pytest.mark.parametrize("encoding", [Encoding.PEM, Encoding.DER])
+    def test_a_key_opens_with_its_passphrase_and_no_other(
+        self, tmp_path: Path, world: World, encoding: Encoding
+    ) -> None:
+        put(tmp_path, "certs/carol.pem", world.carol.certificate.public_bytes(Encoding.PEM))
+        put(tmp_path, "private/sealed.pem", sealed(world, encoding=encoding))
+        assert self.problem(tmp_path) == (
+            "private/sealed.pem: the private key is encrypted: write [secrets.private.NAME] with file = 'sealed.pem' and its "
+            "passphrase as secret into a file in secrets.d/"
+        )
+        assert self.problem(tmp_path, sealed_pem=b"hunter3") == (
+            "private/sealed.pem: the private key does not open with the passphrase of secrets.private, or it is damaged"
+        )
+        loaded = self.load(tmp_path, sealed_pem=b"hunter2")
+        assert loaded.problems == ()
+        assert [own.file for own in loaded.credentials.own] == ["carol.pem"]
+
+    def test_a_passphrase_that_is_not_needed_does_no_harm(self, tmp_path: Path, world: World) -> None:
+        put(tmp_path, "certs/carol.pem", world.carol.certificate.public_bytes(Encoding.PEM))
+        put(tmp_path, "private/open.pem", world.carol.private_pem)
+        assert len(self.load(tmp_path, open_pem=b"hunter2").credentials.own) == 1
+
+    @pytest.mark.parametrize("form", Form)
+    def test_pkcs12_brings_its_certificates(self, tmp_path: Path, world: World, form: Form) -> None:
+        octets = pack(world.below, "dave", [world.root.certificate], "hunter2hunter2", form)
+        put(tmp_path, "private/dave.p12", octets)
+        loaded = self.load(tmp_path, dave_p12=b"hunter2hunter2")
+        assert loaded.problems == ()
+        (own,) = loaded.credentials.own
+        assert (own.file, own.place) == ("dave.p12", "private/dave.p12")
+        assert [each.der for each in own.shown] == [
+            world.below.der,
+            world.middle.certificate.public_bytes(Encoding.DER),
+        ]
+        assert loaded.credentials.own_named(("dave.p12",)) == (own,)
+        assert loaded.credentials.authorities == {}
+        assert self.problem(tmp_path).startswith(
+            "private/dave.p12: PKCS#12 that is encrypted, or damaged: write"
+        )
+        assert self.problem(tmp_path, dave_p12=b"hunter3").startswith(
+            "private/dave.p12: PKCS#12 that does not open with the passphrase of secrets.private"
+        )
+
+    def test_pkcs12_without_a_passphrase(self, tmp_path: Path, world: World) -> None:
+        octets = serialize_key_and_certificates(
+            None, world.carol.key, world.carol.certificate, None, NoEncryption()
+        )
+        put(tmp_path, "private/carol.pfx", octets)
+        assert [own.file for own in self.load(tmp_path).credentials.own] == ["carol.pfx"]
+
+    def test_pkcs12_without_a_key(self, tmp_path: Path, world: World) -> None:
+        octets = serialize_key_and_certificates(None, None, world.carol.certificate, None, NoEncryption())
+        put(tmp_path, "private/carol.p12", octets)
+        assert "private/carol.p12: PKCS#12 without the private key: export it again" in self.problem(tmp_path)
+
+    def test_pkcs12_of_the_same_name_as_a_certificate(self, tmp_path: Path, world: World) -> None:
+        octets = pack(world.carol, "carol", [], "hunter2hunter2", Form.MODERN)
+        put(tmp_path, "private/x.p12", octets)
+        put(tmp_path, "certs/x.p12", world.gateway.certificate.public_bytes(Encoding.DER))
+        told = self.problem(tmp_path, x_p12=b"hunter2hunter2")
+        assert told.startswith("private/x.p12: certs/ has a file x.p12 too; rename one of them")
+
+    def test_pkcs12_cut_anywhere_is_a_problem_and_no_exception(self, tmp_path: Path, world: World) -> None:
+        octets = pack(world.carol, "carol", [], "hunter2hunter2", Form.COMPATIBLE)
+        for length in range(0, len(octets), 37):
+            put(tmp_path, "private/x.p12", octets[:length])
+            assert "x.p12: PKCS#12 that does not open" in self.problem(tmp_path, x_p12=b"hunter2hunter2")
 
 
 def test_a_key_of_another_kind(tmp_path: Path) -> None:
@@ -173,9 +254,21 @@ def test_a_public_key_is_no_private_key(tmp_path: Path, world: World) -> None:
 
 
 def test_a_certificate_with_a_small_key(tmp_path: Path, world: World) -> None:
-    party = world.issue(key=rsa.generate_private_key(65537, 1024))  # noqa: S505
-    put(tmp_path, "certs/small.pem", party.certificate.public_bytes(Encoding.PEM))
-    assert "certs/small.pem: its RSA key of 1024 bits" in only_problem(tmp_path)
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:768",
+        "-nodes",
+        "-subj",
+        "/CN=small",
+        "-keyout",
+        "/dev/null",
+    ]
+    made = subprocess.run(command, capture_output=True, check=True)
+    put(tmp_path, "certs/small.pem", made.stdout)
+    assert "certs/small.pem: its RSA key of 768 bits is not within 2048 to 16384" in only_problem(tmp_path)
 
 
 def test_a_file_too_large_and_one_that_cannot_be_read(tmp_path: Path) -> None:

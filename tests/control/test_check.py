@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ikegw.control.check import Report, check
 from ikegw.control.command import main
+from ikegw.pki.pkcs12 import Form, pack
 from ikegw.testing.pki import GATEWAY_USAGES, Authority, Party, Period, write_directory
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -167,6 +169,56 @@ def test_a_certificate_without_its_key(judge: Callable[..., Report], tmp_path: P
         "connections.rw.local.certs: no key in private/ belongs to certs/gw.pem (certificate C=CH, O=ikegw, "
         "CN=gw.ikegw.example); put it there",
     )
+
+
+def test_a_key_whose_certificate_is_missing(judge: Callable[..., Report], tmp_path: Path) -> None:
+    judge()
+    (tmp_path / "private" / "gw.pem").rename(tmp_path / "private" / "other.pem")
+    assert check(tmp_path / "ikegw.toml", NOW).warnings == ()
+    (tmp_path / "private" / "old.pem").write_bytes(ROOT.issue("old", "ecdsa256").private_pem)
+    (tmp_path / "private" / "old.pem").chmod(0o600)
+    assert check(tmp_path / "ikegw.toml", NOW).warnings == (
+        "private/old.pem: no certificate in certs/ belongs to this key; put it there, or remove the key",
+    )
+
+
+def test_keys_under_passphrases(judge: Callable[..., Report], tmp_path: Path) -> None:
+    old = ROOT.issue("gw.ikegw.example", "ecdsa256", period=Period.around(NOW, 20))
+    secret = tmp_path / "secrets.d" / "keys.toml"
+    secret.parent.mkdir()
+    secret.touch(mode=0o600)
+    secret.write_text('[secrets.private.gw]\nfile = "gw.p12"\nsecret = "hunter2hunter2"\n')
+    text = CONNECTION.replace("gw.pem", "gw.p12")
+    (tmp_path / "private").mkdir()
+    container = tmp_path / "private" / "gw.p12"
+    container.write_bytes(pack(old, "gw", [], "hunter2hunter2", Form.COMPATIBLE))
+    container.chmod(0o600)
+    report = judge(text, parties={})
+    assert report.problems == ()
+    assert report.warnings[-1].startswith(
+        "private/gw.p12: certificate C=CH, O=ikegw, CN=gw.ikegw.example expires at"
+    )
+    secret.write_text(secret.read_text().replace("hunter2", "hunter3"))
+    told = judge(text, parties={}).problems[0]
+    assert "private/gw.p12: PKCS#12 that does not open" in told
+    assert "hunter" not in told
+
+
+def test_short_keys(judge: Callable[..., Report]) -> None:
+    key = rsa.generate_private_key(65537, 1024)  # noqa: S505
+    weak = ROOT.issue("gw.ikegw.example", "", usages=GATEWAY_USAGES, key=key)
+    report = judge(parties={"gw": weak})
+    assert report.warnings == (
+        "certs/gw.pem: certificate C=CH, O=ikegw, CN=gw.ikegw.example has an RSA key of less than 2048 bits, which can be "
+        "broken; most peers refuse it",
+    )
+
+
+def test_a_pinned_peer_needs_no_authority(judge: Callable[..., Report]) -> None:
+    pinned = CONNECTION.replace(
+        "[connections.rw.remote]", f'[connections.rw.remote]\npinned = "sha256:{"ab" * 32}"'
+    )
+    assert judge(pinned, authorities={}).warnings == ()
 
 
 def test_a_key_that_the_world_can_read(judge: Callable[..., Report], tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from ikegw.policy.connections import (
     StartAction,
     Unique,
 )
+from ikegw.policy.demands import Weakness
 
 LOCAL: Final = Table(
     "local",
@@ -96,6 +97,26 @@ REMOTE: Final = Table(
             one_of(EapIdentity),
             "auto",
             "The name of an EAP login: the peer's identity (`idi`), one asked for (`ask`), or asked unless it is a mail address.",
+        ),
+        Key(
+            "pinned",
+            listed(kinds.PIN),
+            [],
+            "The peer's certificates or public keys, trusted by themselves, by SHA-256: `sha256:` as `openssl x509 -fingerprint "
+            "-sha256` shows it, or `key-sha256:`, which survives a renewal. As with `certs`, authorities count only if named.",
+        ),
+        Key(
+            "cert_policy",
+            listed(kinds.CERTIFICATE_POLICY),
+            [],
+            "Certificate policies, by object identifier (RFC 5280 §4.2.1.4), of which its path must be good for one; none: any.",
+        ),
+        Key(
+            "weak",
+            listed(one_of(Weakness)),
+            [],
+            "What passes all the same, for old clients: its signature with `sha1` (Windows with a certificate does no better), "
+            "certificates signed with SHA-1 (`sha1-certs`), RSA keys of less than 2048 bits (`rsa1024`).",
         ),
         Key(
             "revocation",

@@ -31,9 +31,19 @@ SHARED_KEY: Final = Table(
     named=True,
 )
 
+PASSPHRASE: Final = Table(
+    "private",
+    "Passphrases of encrypted files in `private/`: PKCS#8 keys, and PKCS#12 (`.p12`, `.pfx`).",
+    (
+        Key("file", kinds.FILE_NAME, None, "The file's name.", required=True),
+        Key("secret", kinds.SECRET, None, "Its passphrase.", required=True),
+    ),
+    named=True,
+)
+
 SECRETS: Final = Table(
     "secrets",
     "What nobody else may know.",
     (),
-    (SHARED_KEY, RADIUS_SECRET, COA_SECRET, EAP_SECRET, STORE_SECRET),
+    (SHARED_KEY, PASSPHRASE, RADIUS_SECRET, COA_SECRET, EAP_SECRET, STORE_SECRET),
 )
