@@ -28,7 +28,7 @@ Credentials are files in directories beside `ikegw.toml`, PEM or DER, found by t
 | `certs/` | our certificates, with their intermediates; and certificates of peers that are trusted by themselves |
 | `ca/` | the authorities that we trust |
 | `crl/` | revocation lists (CRLs) of these authorities, besides those that are downloaded |
-| `private/` | our private keys, readable by nobody else; also PKCS#12 (`.p12`, `.pfx`), a key with its certificates. See `secrets.private` |
+| `private/` | our private keys, readable by nobody else, or PKCS#12 (`.p12`, `.pfx`); `secrets.private` opens what is encrypted |
 
 `ikegwctl check /etc/ikegw/ikegw.toml` tells every problem at once, each with its file and line, and touches nothing that runs:
 
