@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "ikegw"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 VALUES = {"paths", "session", "events"}
-PURE = {"wire", "crypto", "policy", "machines", "gate", "config", "pki"}
+PURE = {"wire", "crypto", "policy", "machines", "gate", "config", "pki", "profiles"}
 SPINE = {"ports", "ike", "auth"}
 DOORS = {
     "net",
@@ -29,6 +29,7 @@ OURS = (
     dict.fromkeys(VALUES, VALUES | {"wire"})
     | {"wire": set[str](), "machines": set[str](), "pki": set[str](), "crypto": {"wire"}}
     | dict.fromkeys(("policy", "gate"), VALUES | {"wire", "crypto"})
+    | {"profiles": {"config", "crypto", "policy", "wire"}}
     | {"config": VALUES | {"wire", "crypto", "policy"}}
     | dict.fromkeys(SPINE, VALUES | PURE | SPINE)
     | dict.fromkeys(DOORS, VALUES | PURE | {"ports"})

@@ -9,7 +9,7 @@ from ikegw.auth.certificates import X509
 from ikegw.auth.chains import Trust
 from ikegw.auth.crls import Crl
 from ikegw.auth.errors import no_own_material
-from ikegw.auth.own import OwnCertificate, issuers
+from ikegw.auth.own import OwnCertificate, issuers, named
 from ikegw.auth.own import PrivateKey as PrivateKey
 from ikegw.auth.shared_keys import SharedKey, SharedKeys
 from ikegw.policy.authorities import NO_SOURCES, AuthoritySources
@@ -57,6 +57,12 @@ class Credentials:
     def own_named(self, files: tuple[str, ...]) -> tuple[OwnCertificate, ...]:
         """Our certificates in these files of `certs/`."""
         return tuple(own for file in files for own in self.own if own.file == file)
+
+    def own_for(self, local: LocalAuth) -> tuple[OwnCertificate, ...]:
+        """Those of ours that `local` may show: the files that it names, else what is its identity's, else all."""
+        if local.certificates:
+            return self.own_named(local.certificates)
+        return self.own if local.identity is None else named(self.own, local.identity)
 
     def trust(self, authorities: tuple[str, ...], weak: frozenset[Weakness] = frozenset()) -> Trust:
         """Trust in the authorities of these files of `ca/`, or in all of them; AuthenticationError if a file is not there."""

@@ -13,7 +13,6 @@ from attrs import frozen
 from ikegw.auth.certificates import STRONG_RSA, X509, carries
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.loading import Loaded, load_configured
-from ikegw.auth.own import OwnCertificate, named
 from ikegw.config import Config, ConfigurationError, load
 from ikegw.config.radius import RadiusTransport
 from ikegw.policy.connections import AuthKind, Connection
@@ -126,7 +125,7 @@ def _revocation_lists(credentials: Credentials, now: datetime) -> Iterator[Findi
 
 def _own(connection: Connection, credentials: Credentials, now: datetime) -> Iterator[Finding]:
     key, local = f"connections.{connection.name}.local", connection.local
-    own = _usable(connection, credentials)
+    own = credentials.own_for(local)
     for file in local.certificates:
         if file in credentials.certificates and not any(each.file == file for each in own):
             title = credentials.certificates[file][0].title
@@ -145,14 +144,6 @@ def _own(connection: Connection, credentials: Credentials, now: datetime) -> Ite
                 f"{key}.id: {each.place} is not for {display(local.identity)}, it names {each.certificate.names_text()}; "
                 "peers would refuse us",
             )
-
-
-def _usable(connection: Connection, credentials: Credentials) -> tuple[OwnCertificate, ...]:
-    """Our certificates that this connection may show."""
-    local = connection.local
-    if local.certificates:
-        return credentials.own_named(local.certificates)
-    return credentials.own if local.identity is None else named(credentials.own, local.identity)
 
 
 def _peers(connection: Connection, credentials: Credentials, now: datetime) -> Iterator[Finding]:

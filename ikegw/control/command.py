@@ -11,6 +11,7 @@ from ikegw import __version__
 from ikegw.control.check import check
 from ikegw.control.commands import add_commands
 from ikegw.control.pki import add_pki
+from ikegw.control.profile import add_profile
 
 DEFAULT_CONFIGURATION: Final = Path("/etc/ikegw/ikegw.toml")
 
@@ -30,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     add_commands(commands)
     _add_check(commands)
     add_pki(commands)
+    add_profile(commands, DEFAULT_CONFIGURATION)
     return whole
 
 

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from ikegw.control.first_line import first_line
 from ikegw.pki.book import REASONS, Entry, Role
 from ikegw.pki.directory import ROOT, Pki, create, opened
 from ikegw.pki.errors import Refused
@@ -27,7 +28,6 @@ GATEWAY_DAYS: Final = 825
 """Apple's systems take no server certificate that is good for longer."""
 CLIENT_DAYS: Final = 730
 CRL_DAYS: Final = 90
-LONGEST_FILE: Final = 1024
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
@@ -256,26 +256,14 @@ def _fingerprint(file: Path) -> str:
     return x509.load_pem_x509_certificate(file.read_bytes()).fingerprint(SHA256()).hex(":").upper()
 
 
-def _first_line(file: Path) -> str:
-    with file.open("rb") as stream:
-        line = stream.readline(LONGEST_FILE + 1)
-    try:
-        text = line.rstrip(b"\r\n").decode()
-    except UnicodeDecodeError:
-        text = ""
-    if not text or len(line) > LONGEST_FILE:
-        raise Refused(f"{file}: its first line is no password")
-    return text
-
-
 def _passphrase(options: argparse.Namespace) -> bytes | None:
-    return None if options.passphrase_file is None else _first_line(options.passphrase_file).encode()
+    return None if options.passphrase_file is None else first_line(options.passphrase_file).encode()
 
 
 def _password(options: argparse.Namespace) -> str:
     """The .p12's: given, or of 95 bits, without letters that look alike."""
     if options.password_file is not None:
-        password = _first_line(options.password_file)
+        password = first_line(options.password_file)
         require_password(password)
         return password
     letters = [secrets.choice(_ALPHABET) for _ in range(19)]
