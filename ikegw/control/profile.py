@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace) -> int:
         print(f"ikegwctl profile: {error}", file=sys.stderr)
         return 1
     for file in made.files:
-        print(f"{options.output / file.name}{' (it holds a secret: mode 0600)' if file.secret else ''}")
+        print(f"{options.output / file.name}{' (mode 0600)' if file.secret else ''}")
     for step in made.steps:
         print(f"  {step}")
     if wanted.root is None:

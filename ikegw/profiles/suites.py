@@ -11,7 +11,7 @@ from ikegw.profiles.wanted import NotPossible
 
 @frozen
 class Dialect:
-    """A client's words for what it knows, by our names."""
+    """A client's words for what it knows, by our names; its groups in the order in which we would take them."""
 
     client: str
     encryptions: Mapping[str, str]
@@ -57,21 +57,23 @@ def _ike(dialect: Dialect, offer: Offer) -> Iterator[Suite]:
     hashes = [name for name in prfs if not integrities or name in integrities]
     for encryption in offer.encryptions:
         for hash_ in hashes:
-            for group in offer.groups:
-                if (
-                    encryption.name in dialect.encryptions
-                    and hash_ in dialect.hashes
-                    and group.name in dialect.groups
-                ):
-                    yield Suite(encryption.name, hash_, group.name)
+            for group in _groups(dialect, offer):
+                if encryption.name in dialect.encryptions and hash_ in dialect.hashes:
+                    yield Suite(encryption.name, hash_, group)
+
+
+def _groups(dialect: Dialect, offer: Offer) -> list[str]:
+    """In the client's order: which of them every version of it knows is not for an operator to know."""
+    offered = {group.name for group in offer.groups}
+    return [name for name in dialect.groups if name in offered]
 
 
 def _esp(dialect: Dialect, offer: Offer) -> Iterator[Suite]:
-    groups = [""] if not offer.groups or NO_GROUP in offer.groups else [group.name for group in offer.groups]
+    groups = [""] if not offer.groups or NO_GROUP in offer.groups else _groups(dialect, offer)
     hashes = [integrity.name for integrity in offer.integrities] or [""]
     for encryption in offer.encryptions:
         for hash_ in hashes:
             for group in groups:
                 known = encryption.name in dialect.encryptions and (not hash_ or hash_ in dialect.hashes)
-                if known and (not group or group in dialect.groups):
+                if known:
                     yield Suite(encryption.name, hash_, group)

@@ -100,8 +100,9 @@ def _certificate(wanted: Wanted) -> list[str]:
     return [
         *_file(container, "container"),
         f"$password = Read-Host -AsSecureString {quoted(f'Password of the .p12 file of {wanted.user}')}",
-        f"Import-PfxCertificate -FilePath $container -CertStoreLocation Cert:\\{store}\\My -Password $password | Out-Null",
-        "Remove-Item $container",
+        "try {",
+        f"    Import-PfxCertificate -FilePath $container -CertStoreLocation Cert:\\{store}\\My -Password $password | Out-Null",
+        "} finally { Remove-Item $container }",
     ]
 
 

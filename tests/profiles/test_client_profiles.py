@@ -182,7 +182,9 @@ class TestWindows:
         made = make("windows", *p12)
         script = made[".ps1"]
         assert "-AuthenticationMethod MachineCertificate " in self.only(script, "Add-VpnConnection ")
-        assert "Cert:\\LocalMachine\\My -Password $password" in self.only(script, "Import-PfxCertificate ")
+        assert "Cert:\\LocalMachine\\My -Password $password" in self.only(
+            script, "    Import-PfxCertificate "
+        )
         _, container = re.findall(r"FromBase64String\('(.*)'\)", script.decode("utf-8-sig"))
         assert b64decode(container) == Path(p12[1]).read_bytes()
         assert b'remote.weak = ["sha1"]' in made["said"]
@@ -191,7 +193,7 @@ class TestWindows:
         tls = CONNECTION + '[eap]\nmethods = ["tls"]\ncerts = "vpn.example.org.pem"\ncacerts = "ca.pem"\n'
         script = make("windows", *p12, text=tls, **EAP)[".ps1"]
         assert "(New-EapConfiguration -Tls -UserCertificate)" in self.only(script, "Add-VpnConnection ")
-        assert "Cert:\\CurrentUser\\My" in self.only(script, "Import-PfxCertificate ")
+        assert "Cert:\\CurrentUser\\My" in self.only(script, "    Import-PfxCertificate ")
 
     def test_everything_goes_through_the_tunnel_if_the_connection_leads_everywhere(self, make: Make) -> None:
         everywhere = CONNECTION.replace('["10.1.0.0/16", "fd00:1::/64"]', '["0.0.0.0/0", "::/0"]')
@@ -280,7 +282,7 @@ class TestSuites:
     @pytest.mark.parametrize(
         ("proposal", "suite"),
         [
-            ("default", Suite("aes256gcm16", "sha256", "ecp256")),
+            ("default", Suite("aes256gcm16", "sha256", "ecp384")),
             ("aes256-sha256-modp2048", Suite("aes256", "sha256", "modp2048")),
             ("aes128-aes256-sha512-sha384-x25519-ecp384", Suite("aes128", "sha384", "ecp384")),
             ("chacha20poly1305-aes128gcm16-prfsha512-prfsha256-x448-ecp256", Suite("aes128gcm16", "sha256", "ecp256")),
