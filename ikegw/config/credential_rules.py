@@ -33,10 +33,12 @@ def check_credentials_of(connection: Section, directories: Directories) -> Found
     if remote["auth"] is not AuthKind.PSK:
         yield from check_files(remote, "certs", directories.certificates.joinpath)
         yield from check_files(remote, "cacerts", directories.authorities.joinpath)
+    if remote["auth"] is AuthKind.PUBKEY:
         return
     for name in ("pinned", "cert_policy", "weak"):
         if name in remote.places:
-            yield _problem(remote, name, 'certificates mean nothing with auth = "psk"; leave it out')
+            text = f'certificates of IKE mean nothing with auth = "{remote["auth"].value}"; leave it out'
+            yield _problem(remote, name, text)
 
 
 def check_passphrases(passphrases: dict[str, Section], directory: Path) -> Found:

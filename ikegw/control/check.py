@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from attrs import frozen
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ikegw.auth.certificates import STRONG_RSA, X509, carries
 from ikegw.auth.credentials import Credentials
@@ -138,12 +139,23 @@ def _own(connection: Connection, credentials: Credentials, now: datetime) -> Ite
         yield Finding(False, text)
     for each in own:
         yield from _validity(each.place, each.certificate, now, serious=bool(local.certificates))
+        if connection.lets_in_by_eap and not _names_server(each.certificate):
+            title = f"{each.place}: {each.certificate.title}"
+            text = f"{title} is not for serverAuth (extendedKeyUsage): Windows and Apple's clients refuse it"
+            yield Finding(False, text)
         if local.identity is not None and not carries(each.certificate.names, local.identity):
             yield Finding(
                 True,
                 f"{key}.id: {each.place} is not for {display(local.identity)}, it names {each.certificate.names_text()}; "
                 "peers would refuse us",
             )
+
+
+def _names_server(certificate: X509) -> bool:
+    return (
+        certificate.purposes is not None
+        and ExtendedKeyUsageOID.SERVER_AUTH.dotted_string in certificate.purposes
+    )
 
 
 def _peers(connection: Connection, credentials: Credentials, now: datetime) -> Iterator[Finding]:

@@ -104,13 +104,10 @@ class Pki:
         """A gateway's, for these DNS names and addresses, the first its common name: in `certs/` and `private/`."""
         try:
             alternatives = gateway_names(names)
-        except ValueError:
-            alternatives = ()
-        for text in names:
-            if not alternatives or "@" in text or not text.isascii():
-                raise Refused(
-                    f"{text!r} is neither a DNS name nor an address, by which clients would call a gateway"
-                )
+        except ValueError as error:
+            raise Refused(
+                f"{str(error)!r} is neither a DNS name nor an address, by which clients would call a gateway"
+            ) from None
         self._require_new(names[0], Role.GATEWAY, now, renew=renew)
         issuer = self._issuer()
         party = issuer.issue(

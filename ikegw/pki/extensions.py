@@ -1,6 +1,7 @@
 """Extensions of certificates, as the peers of a gateway want to see them (RFC 5280 §4.2, RFC 4945 §5.1.3)."""
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -15,6 +16,9 @@ IPSEC_IKE: Final = ObjectIdentifier("1.3.6.1.5.5.7.3.17")
 GATEWAY_USAGES: Final = (ExtendedKeyUsageOID.SERVER_AUTH, IPSEC_IKE)
 CLIENT_USAGES: Final = (ExtendedKeyUsageOID.CLIENT_AUTH, IPSEC_IKE)
 SIGNING: Final = frozenset({"digital_signature"})
+_HOST: Final = re.compile(
+    r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.I | re.A
+)
 _KEY_USAGES: Final = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
     "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
@@ -36,13 +40,20 @@ def general_name(text: str) -> x509.GeneralName:
 
 
 def gateway_names(names: Iterable[str]) -> tuple[x509.GeneralName, ...]:
-    """The subjectAltNames of a gateway: Windows looks for an IPv4 address among the dNSNames as well."""
+    """The subjectAltNames of a gateway; ValueError with what is neither address nor DNS name.
+
+    Windows looks for an IPv4 address among the dNSNames as well.
+    """
     found: list[x509.GeneralName] = []
     for text in names:
+        if ":" not in text and not _HOST.fullmatch(text):
+            raise ValueError(text)
         name = general_name(text)
         found.append(name)
         if isinstance(name, x509.IPAddress) and isinstance(name.value, ipaddress.IPv4Address):
             found.append(x509.DNSName(str(name.value)))
+        elif isinstance(name, x509.DNSName) and ":" in text:
+            raise ValueError(text)
     return tuple(dict.fromkeys(found))
 
 

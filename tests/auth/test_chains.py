@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 
 import pytest
 from attrs import evolve
@@ -12,11 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
-from ikegw.auth.certificates import X509
+from ikegw.auth.certificates import X509, carries
 from ikegw.auth.chains import MOST_CERTIFICATES, Chain, Trust
 from ikegw.auth.errors import AuthenticationError
 from ikegw.events import AuthFailure
 from ikegw.testing.pki import KINDS, Authority, Party, Period, general_name, key_usage, subject
+from ikegw.wire.identification import Identity
+from ikegw.wire.registry import IdType
 
 
 def trusting(*authorities: Authority | x509.Certificate) -> Trust:
@@ -262,6 +265,8 @@ def test_path_length(world: World) -> None:
     [
         (x509.RFC822Name("ikegw.example"), "carol@ikegw.example", "carol@evil.example"),
         (x509.DNSName("ikegw.example"), "gw.ikegw.example", "gw.evil.example"),
+        (x509.IPAddress(ip_network("10.1.0.0/16")), "10.1.2.3", "10.2.2.3"),
+        (x509.IPAddress(ip_network("2001:db8::/32")), "2001:db8::1", "2001:db9::1"),
         (x509.DirectoryName(subject("x")), None, None),
     ],
 )
@@ -276,12 +281,54 @@ def test_name_constraints(
     assert "has a name outside those that its authority may certify" in detail
 
 
-def test_excluded_names(world: World) -> None:
+@pytest.mark.parametrize(
+    ("excluded", "names"),
+    [
+        ("evil.example", ["gw.evil.example"]),
+        ("evil.example", ["evil.example"]),
+        ("EVIL.example", ["gw.Evil.Example"]),
+        ("evil.example", ["good.example", "gw.evil.example"]),
+        ("evil.example", ["*.evil.example"]),
+    ],
+)
+def test_excluded_names(world: World, excluded: str, names: list[str]) -> None:
+    constraint = x509.NameConstraints(None, [general_name(excluded)]), True
+    middle = world.root.intermediate("Middle", "ecdsa256", extensions=[constraint])
+    party = middle.issue("somebody", "ecdsa256", names)
+    assert "must not certify" in refuse(trusting(world.root), party, world.now)
+
+
+@pytest.mark.parametrize(
+    "name", ["gw.evil.example.", "evil.example\0.good.example", ".evil.example", "gw..evil.example"]
+)
+def test_a_name_that_is_spelled_oddly_gets_around_no_exclusion(world: World, name: str) -> None:
+    """Either it is refused, or it is not the name of whom it should not be."""
     constraint = x509.NameConstraints(None, [general_name("evil.example")]), True
     middle = world.root.intermediate("Middle", "ecdsa256", extensions=[constraint])
-    assert "must not certify" in refuse(
-        trusting(world.root), middle.issue("gw.evil.example", "ecdsa256"), world.now
+    party = middle.issue("somebody", "ecdsa256", [name])
+    try:
+        found = chain(trusting(world.root), party, world.now)
+    except AuthenticationError:
+        return
+    for host in ("gw.evil.example", "evil.example"):
+        assert not carries(found.names, Identity(IdType.FQDN, host.encode()))
+
+
+def test_constraints_hold_for_all_below_and_not_for_those_beside(world: World) -> None:
+    constraint = x509.NameConstraints([x509.DNSName("ikegw.example")], None), True
+    middle = world.root.intermediate("Middle", "ecdsa256", extensions=[constraint])
+    below = middle.intermediate("Below", "ecdsa256")
+    assert "outside those" in refuse(
+        trusting(world.root), below.issue("gw.evil.example", "ecdsa256"), world.now
     )
+    chain(trusting(world.root), below.issue("gw.ikegw.example", "ecdsa256"), world.now)
+    chain(trusting(world.root), world.root.issue("gw.evil.example", "ecdsa256"), world.now)
+
+
+def test_a_common_name_is_no_host_name(world: World) -> None:
+    """What no constraint of DNS names looks at vouches for no DNS name."""
+    found = chain(trusting(world.root), world.root.issue("gw.evil.example", "ecdsa256", ()), world.now)
+    assert not carries(found.names, Identity(IdType.FQDN, b"gw.evil.example"))
 
 
 def test_unknown_critical_extension(world: World) -> None:

@@ -45,8 +45,9 @@ weak = ["sha1", "rsa1024"]
         ('pinned = "sha256:abcd"', "a SHA-256 has 32 octets, these are 3"),
         ('cert_policy = "mine"', "an object identifier is numbers with dots between them"),
         ('weak = ["md5"]', 'expected one of "sha1", "sha1-certs", "rsa1024"'),
-        ('auth = "psk"\nweak = "sha1"', 'remote.weak: certificates mean nothing with auth = "psk"'),
-        ('auth = "psk"\npinned = []', 'remote.pinned: certificates mean nothing with auth = "psk"'),
+        ('auth = "psk"\nweak = "sha1"', 'remote.weak: certificates of IKE mean nothing with auth = "psk"'),
+        ('auth = "psk"\npinned = []', 'remote.pinned: certificates of IKE mean nothing with auth = "psk"'),
+        ('auth = "eap"\nweak = "sha1"', 'remote.weak: certificates of IKE mean nothing with auth = "eap"'),
     ],
 )
 def test_what_is_not_understood(problems: Problems, line: str, told: str) -> None:

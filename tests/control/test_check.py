@@ -204,6 +204,21 @@ def test_keys_under_passphrases(judge: Callable[..., Report], tmp_path: Path) ->
     assert "hunter" not in told
 
 
+def test_a_certificate_that_phones_and_laptops_refuse(judge: Callable[..., Report], tmp_path: Path) -> None:
+    secret = tmp_path / "secrets.d" / "eap.toml"
+    secret.parent.mkdir()
+    secret.touch(mode=0o600)
+    secret.write_text('[secrets.eap.carol]\nsecret = "hunter2"\n')
+    eap = CONNECTION.replace("[connections.rw.remote]", '[connections.rw.remote]\nauth = "eap"')
+    eap = f'[connections.rw]\naaa = "local"\n{eap}'
+    plain = ROOT.issue("gw.ikegw.example", "ecdsa256")
+    assert judge(eap, parties={"gw": plain}).warnings == (
+        "certs/gw.pem: certificate C=CH, O=ikegw, CN=gw.ikegw.example is not for serverAuth (extendedKeyUsage): Windows and "
+        "Apple's clients refuse it",
+    )
+    assert judge(eap).warnings == judge(parties={"gw": plain}).warnings == ()
+
+
 def test_short_keys(judge: Callable[..., Report]) -> None:
     key = rsa.generate_private_key(65537, 1024)  # noqa: S505
     weak = ROOT.issue("gw.ikegw.example", "", usages=GATEWAY_USAGES, key=key)
