@@ -60,8 +60,6 @@ class Lender:
     def __call__(self, directory: Path, seat: Seat = FIRST) -> Iterator[Lending]:
         settings: Tree = {
             "pools": {"road": {"addrs": NETWORK, "store": self.name}},
-            "store": {"path": str(directory / "addresses.db")},
-            "accounting": {"directory": str(directory)},
         }
         yield Lending(directory / "ikegw", extra=settings, seat=seat)
 
@@ -102,7 +100,6 @@ def asking(directory: Path, seat: Seat = FIRST) -> Lending:
         "connections": {"road": {"pools": ["dhcp:bench"]}},
         "dhcp": {"bench": {"servers": [DHCP_SERVER], "giaddr": GATEWAY_ADDRESS}},
         "addresses": {"provider_timeout": "30s"},
-        "accounting": {"directory": str(directory)},
     }
     return Lending(directory / "ikegw", extra=settings, seat=seat)
 

@@ -68,8 +68,7 @@ class Ikegw:
             "listen": {"addresses": [self.address]},
             "log": {"level": "error", "states": False},
             "control": {"socket": ""},
-            "accounting": {"directory": str(self.directory)},
-            "downloads": {"directory": str(self.directory / "downloaded")},
+            "state": {"directory": str(self.directory)},
             "limits": dict.fromkeys(
                 ("cookie_threshold", "cookie_threshold_ip", "block_threshold", "half_open"), UNLIMITED
             ),

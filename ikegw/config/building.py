@@ -42,7 +42,7 @@ T = TypeVar("T")
 def build(root: Section, path: Path, directories: Directories) -> Config:
     """The configuration; every section must be whole."""
     listen, plane, limits = root.tables["listen"], root.tables["data_plane"], root.tables["limits"]
-    log = root.tables["log"]
+    log, state = root.tables["log"], root.tables["state"]["directory"]
     return Config(
         path,
         directories,
@@ -66,13 +66,13 @@ def build(root: Section, path: Path, directories: Directories) -> Config:
         tuple(_shared_key(section) for section in root.tables["secrets"].named["ike"].values()),
         build_radius(root.tables["radius"], root.tables["secrets"].named["radius"]),
         build_eap(root.tables["eap"], root.tables["secrets"].named["eap"]),
-        _accounting_settings(root.tables["accounting"]),
+        _accounting_settings(root.tables["accounting"], state),
         tuple(map(build_dhcp, root.named["dhcp"].values())),
         InformSettings(root.tables["inform"]["address"]),
         build_lending(root.tables["addresses"]),
-        build_store(root.tables["store"], root.tables["secrets"].tables["store"]),
+        build_store(root.tables["store"], root.tables["secrets"].tables["store"], state),
         build_coa(root.tables["coa"], root.tables["secrets"].named["coa"]),
-        build_downloads(root.tables["downloads"]),
+        build_downloads(root.tables["downloads"], state),
         tuple(map(build_authority, root.named["authorities"].values())),
         shunts=tuple(map(build_shunt, root.named["shunts"].values())),
         resolver=ResolverSettings(root.tables["resolver"]["kind"]),
@@ -156,9 +156,9 @@ def _capture(capture: Section) -> CaptureSettings:
     return CaptureSettings(capture["allowed"], capture["seconds"], capture["bytes"])
 
 
-def _accounting_settings(accounting: Section) -> AccountingSettings:
+def _accounting_settings(accounting: Section, state: Path) -> AccountingSettings:
     return AccountingSettings(
-        accounting["directory"],
+        accounting["directory"] or state,
         accounting["interim_time"],
         accounting["counts_time"],
         accounting["keep_time"],

@@ -66,6 +66,11 @@ class DhcpServers:
     server_port6: int = 547
 
     @property
+    def offer_seconds(self) -> float:
+        """How long servers are asked for an offer before they are taken for silent: the waits, each twice the one before."""
+        return self.timeout_seconds * ((1 << self.tries) - 1)
+
+    @property
     def families(self) -> tuple[int, ...]:
         """The IP versions that it has servers for."""
         return tuple(sorted({server.version for server in self.servers}))

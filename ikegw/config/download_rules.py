@@ -1,6 +1,7 @@
 """The sections of downloads and authorities: made into settings, and what their values must be to each other."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from ikegw.config.downloads import Authority, DownloadSettings
 from ikegw.config.problems import Problem
@@ -10,8 +11,8 @@ from ikegw.policy.authorities import AuthoritySources
 from ikegw.policy.connections import AuthKind
 
 
-def build_downloads(downloads: Section) -> DownloadSettings:
-    """The settings; the section must be whole."""
+def build_downloads(downloads: Section, state: Path) -> DownloadSettings:
+    """The settings; the section must be whole. `state` is the directory of all that is kept."""
     return DownloadSettings(
         downloads["max_size"],
         downloads["timeout"],
@@ -20,7 +21,7 @@ def build_downloads(downloads: Section) -> DownloadSettings:
         downloads["per_host"],
         downloads["retry_time"],
         tuple(downloads["networks"]),
-        downloads["directory"],
+        downloads["directory"] or state / "crls",
         downloads["refresh_time"],
         downloads["proxy"],
     )

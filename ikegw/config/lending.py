@@ -9,6 +9,9 @@ from attrs import field, frozen
 
 from ikegw.policy.identities import IdentityPattern
 
+LOGIN_SECONDS: Final = 20.0
+"""How long a login waits for its addresses, whoever is asked (rows R-15, RE-12)."""
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Range = tuple[IPv4Address, IPv4Address] | tuple[IPv6Address, IPv6Address]
@@ -52,7 +55,7 @@ class Pool:
 class Lending:
     """For all providers: how long one may take before the next is asked."""
 
-    provider_seconds: float = 6.0
+    provider_seconds: float = 16.0
 
 
 @frozen

@@ -1,5 +1,7 @@
 """Pools and stores that hold no problem, made into values."""
 
+from pathlib import Path
+
 from ikegw.config.lending import Lending, Pool, Reserved, StoreSettings
 from ikegw.config.reading import Section
 
@@ -29,6 +31,7 @@ def build_lending(addresses: Section) -> Lending:
     return Lending(addresses["provider_timeout"])
 
 
-def build_store(store: Section, secret: Section) -> StoreSettings:
-    """Where is kept who has which address."""
-    return StoreSettings(store["path"], secret["dsn"] or "", store["reclaim_time"], store["connections"])
+def build_store(store: Section, secret: Section, state: Path) -> StoreSettings:
+    """Where is kept who has which address; `state` is the directory of all that is kept."""
+    path = store["path"] or state / "addresses.db"
+    return StoreSettings(path, secret["dsn"] or "", store["reclaim_time"], store["connections"])

@@ -20,6 +20,7 @@ from ikegw.config.tables.radius import RADIUS
 from ikegw.config.tables.resolver import RESOLVER
 from ikegw.config.tables.secrets import SECRETS
 from ikegw.config.tables.shunts import SHUNT
+from ikegw.config.tables.state import STATE
 from ikegw.config.tables.web import WEB
 
 SCHEMA: Final = Table(
@@ -33,6 +34,7 @@ SCHEMA: Final = Table(
         LOG,
         CONTROL,
         CAPTURE,
+        STATE,
         WEB,
         EAP,
         CONNECTION,

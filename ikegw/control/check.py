@@ -16,6 +16,7 @@ from ikegw.auth.credentials import Credentials
 from ikegw.auth.loading import Loaded, load_configured
 from ikegw.config import Config, ConfigurationError, load
 from ikegw.config.radius import RadiusTransport
+from ikegw.control.timeouts import told_of_timeouts
 from ikegw.policy.connections import AuthKind, Connection
 from ikegw.policy.identities import display
 
@@ -70,6 +71,7 @@ def _findings(config: Config, credentials: Credentials, now: datetime) -> Iterat
     yield from _revocation_lists(credentials, now)
     yield from _authorities(credentials, now)
     yield from _radius(config, credentials, now)
+    yield from (Finding(False, text) for text in told_of_timeouts(config))
     for connection in config.connections:
         if connection.local.kind is AuthKind.PUBKEY:
             yield from _own(connection, credentials, now)

@@ -12,6 +12,7 @@ from ikegw.machines.initiator import InitiatorMachine
 from ikegw.machines.mature import MatureMachine
 from ikegw.machines.responder import ResponderMachine
 from ikegw.machines.tracing import transitions
+from ikegw.wire.registry import NotifyType
 
 E = TypeVar("E", bound=Event)
 
@@ -52,6 +53,20 @@ _NO_ANSWER: Final = {
     "goes over UDP port 4500: see that nothing drops it on the way. A large IKE_AUTH may be lost in IP fragments.",
 }
 _NO_ANSWER["SMI_ROUND_WAIT"] = _NO_ANSWER["SMI_AUTH_WAIT"]
+_USED_UP: Final = (
+    "The pool is used up, `ikegwctl pools` shows by how much: give it more addrs, or name another one after it in pools. "
+    "What was given back is in quarantine for a while, and some may be reserved."
+)
+_FOR_ADDRESSES: Final = {
+    "no DHCP server of": "See that the DHCP server runs, that it has free addresses in the subnet of giaddr (many say nothing "
+    "when they have none), and that its answers are routed to giaddr: `tcpdump port 67` here shows both ways.",
+    "was silent for": "The DHCP server offered an address and did not lease it: its log says why.",
+    " has lent all of its ": _USED_UP,
+    "were given back just now": _USED_UP,
+    " address left": _USED_UP,
+    "the database of addresses does not answer": "See that PostgreSQL runs and is reached as secrets.store.dsn says.",
+}
+"""What was said by who was to lend an address, and what to do about it."""
 _FELL_SILENT: Final = (
     "The peer no longer answers: see its host and the path to it; dpd_action says what ikegw does by itself."
 )
@@ -112,7 +127,7 @@ def advice_for(story: Story) -> str:
     if failed is not None:
         return FOR_FAILURES[failed.reason]
     if refused is not None:
-        return _FOR_NOTIFIES.get(refused.notify, "The detail above and the peer's log say more.")
+        return _for_refusal(refused)
     if down is None:
         return ""
     if "did not go on in time" in down.reason:
@@ -120,6 +135,14 @@ def advice_for(story: Story) -> str:
     if down.reason.startswith("no answer"):
         return _FELL_SILENT if down.was_up else _NO_ANSWER.get(_state_before_end(story), _FELL_SILENT)
     return ""
+
+
+def _for_refusal(refused: Refused) -> str:
+    if refused.notify == NotifyType.INTERNAL_ADDRESS_FAILURE.name and not refused.by_peer:
+        found = list(dict.fromkeys(text for words, text in _FOR_ADDRESSES.items() if words in refused.detail))
+        if found:
+            return " ".join(found)
+    return _FOR_NOTIFIES.get(refused.notify, "The detail above and the peer's log say more.")
 
 
 def _decisive_refusal(story: Story) -> Refused | None:

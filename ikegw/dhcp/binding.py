@@ -13,19 +13,26 @@ from ikegw.dhcp.answers import Answer, Kind
 from ikegw.dhcp.dialect import Dialect
 from ikegw.dhcp.explaining import Course, Said, ip_of, quoted
 from ikegw.dhcp.relay import Relay
+from ikegw.events import Publish, ServerAnswered, ServerSilent
 from ikegw.machines.lease import Lease, LeaseMachine
 from ikegw.machines.tracing import state_of
 from ikegw.paths import Address, Endpoint
 from ikegw.ports import NoAddress
 
+KIND: Final = "dhcp"
+"""What these servers are in events."""
 _SOONEST_SECONDS: Final = 1.0
 """No lease is renewed sooner than that, whatever T1 a server sends."""
 
 
 @frozen
 class Patience:
-    """Whom we ask and how long we wait for each answer (TIMEOUT1, doubled each time) until TIMEOUT2."""
+    """Whom we ask and how long we wait for each answer (TIMEOUT1, doubled each time) until TIMEOUT2.
 
+    `name` is that of their table in the configuration.
+    """
+
+    name: str
     servers: tuple[Endpoint, ...]
     strategy: Strategy
     timeout_seconds: float
@@ -53,6 +60,7 @@ class _Exchange:
     build: Callable[[float, int], tuple[bytes, tuple[Endpoint, ...]]]
     sent: int = 0
     asked: list[Endpoint] = field(factory=list)
+    answered: list[Address] = field(factory=list)
 
 
 @define(eq=False)
@@ -67,6 +75,7 @@ class Binding:
     patience: Patience = field(repr=False)
     over: Callable[["Binding"], None] = field(repr=False)
     clock: IReactorTime = field(repr=False)
+    publish: Publish = field(repr=False)
     holders: int = field(default=0, init=False)
     why: str = field(default="", init=False)
     """Why there is no lease, once there is none."""
@@ -154,6 +163,7 @@ class Binding:
             self.relay.counts["other-client"] += 1
             return
         judged = self._judged(answer, server)
+        self._note(answer, server.address)
         if judged is None:
             self.relay.counts["useless"] += 1
             self._remark = f"{server.address} answered with nothing usable" + quoted(answer.text)
@@ -179,6 +189,18 @@ class Binding:
             chosen = self._bound is not None or answer.server == awaited[0].server
             return machine.acknowledged if chosen else None
         return machine.refused if self._bound is not None else None
+
+    def _note(self, answer: Answer, server: Address) -> None:
+        """It answered what it was asked; an offer besides the one that was taken answers nothing any more."""
+        exchange = self._exchange
+        late = answer.kind is Kind.OFFER and (self._offer or self._bound) is not None
+        if exchange is None or late or not _among(exchange.asked, server) or server in exchange.answered:
+            return
+        exchange.answered.append(server)
+        self.publish(ServerAnswered(KIND, self._called(server), self.clock.seconds() - exchange.began))
+
+    def _called(self, server: Address) -> str:
+        return f"{self.patience.name} {server}"
 
     # ------------------------------------------------------------ what the machine has done
 
@@ -233,6 +255,7 @@ class Binding:
     def failed(self) -> None:
         """Rows H-03, H-07, H-09, H-12, H-14, H-20."""
         self.why = self._explanation()
+        self._complain()
         self._close()
         self.over(self)
         self._tell(lambda waiting: waiting.errback(NoAddress(self.why)))
@@ -310,6 +333,14 @@ class Binding:
             elapsed()
 
         self._timer = self.clock.callLater(seconds, fired)
+
+    def _complain(self) -> None:
+        """Of those that were asked and said nothing at all."""
+        exchange = self._exchange
+        if exchange is not None:
+            for server in dict.fromkeys(each.address for each in exchange.asked):
+                if server not in exchange.answered:
+                    self.publish(ServerSilent(KIND, self._called(server)))
 
     def _close(self) -> None:
         if self._timer is not None:

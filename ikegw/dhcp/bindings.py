@@ -15,6 +15,7 @@ from ikegw.dhcp.binding import Binding, Patience
 from ikegw.dhcp.clients import Client
 from ikegw.dhcp.relay import Relay
 from ikegw.dhcp.wording import dialect_for, patience_with
+from ikegw.events import Publish
 from ikegw.paths import Address, Endpoint
 from ikegw.ports import AddressRequest
 
@@ -35,6 +36,7 @@ class Bindings:
     settings: DhcpServers
     relay_of: Callable[[DhcpServers, int], Relay] = field(repr=False)
     clock: IReactorTime = field(repr=False)
+    publish: Publish = field(repr=False)
     _patience: dict[int, Patience] = field(init=False, repr=False)
     _held: dict[Key, Binding] = field(factory=dict, init=False, repr=False)
     _deaf: dict[Key, Binding] = field(factory=dict, init=False, repr=False)
@@ -109,6 +111,7 @@ class Bindings:
             self._patience[family],
             self._over,
             self.clock,
+            self.publish,
         )
 
     def _over(self, binding: Binding) -> None:

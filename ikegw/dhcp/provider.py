@@ -20,6 +20,7 @@ from ikegw.dhcp.answers import Answer, Parameters
 from ikegw.dhcp.binding import Binding
 from ikegw.dhcp.bindings import Bindings, Key
 from ikegw.dhcp.relay import Relay
+from ikegw.events import Publish
 from ikegw.paths import Endpoint
 from ikegw.ports import AddressRequest, Lease, NoAddress
 
@@ -42,9 +43,13 @@ class DhcpProvider:
     """For the families that there are servers for."""
 
     def __init__(
-        self, settings: DhcpServers, relay_of: Callable[[DhcpServers, int], Relay], clock: IReactorTime
+        self,
+        settings: DhcpServers,
+        relay_of: Callable[[DhcpServers, int], Relay],
+        clock: IReactorTime,
+        publish: Publish,
     ) -> None:
-        self._bindings = Bindings(settings, relay_of, clock)
+        self._bindings = Bindings(settings, relay_of, clock, publish)
 
     @property
     def settings(self) -> DhcpServers:

@@ -7,6 +7,7 @@ from ikegw.config.dhcp import DhcpServers
 from ikegw.dhcp.provider import DhcpProvider
 from ikegw.dhcp.relay import Relay
 from ikegw.dhcp.sockets import CannotBind, RelaySockets
+from ikegw.events import Publish
 from ikegw.paths import Endpoint
 from ikegw.ports import NoAddress, Random
 
@@ -14,9 +15,9 @@ from ikegw.ports import NoAddress, Random
 class DhcpProviders:
     """Providers live on through reloads, with the leases that they gave; sockets are open as long as one needs them."""
 
-    def __init__(self, reactor: Any, random: Random) -> None:
+    def __init__(self, reactor: Any, random: Random, publish: Publish) -> None:
         self.sockets = RelaySockets(reactor, random)
-        self._reactor = reactor
+        self._reactor, self._publish = reactor, publish
         self._all: dict[str, DhcpProvider] = {}
         self._configured: frozenset[str] = frozenset()
 
@@ -27,7 +28,7 @@ class DhcpProviders:
             if name in self._all:
                 self._all[name].settings = each
             else:
-                self._all[name] = DhcpProvider(each, self._relay, self._reactor)
+                self._all[name] = DhcpProvider(each, self._relay, self._reactor, self._publish)
         self._configured = frozenset(wanted)
         self._all = {
             name: provider for name, provider in self._all.items() if name in wanted or provider.bound

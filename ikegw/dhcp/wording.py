@@ -21,6 +21,7 @@ def patience_with(settings: DhcpServers, family: int) -> Patience:
     """Whom of the servers to ask, and how often."""
     port = settings.server_port if family == 4 else settings.server_port6
     return Patience(
+        settings.name,
         tuple(Endpoint(server, port) for server in settings.servers if server.version == family),
         settings.strategy,
         settings.timeout_seconds,

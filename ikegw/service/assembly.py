@@ -116,7 +116,6 @@ def assemble(
     plane = make_plane(reactor, config, transport.sockets(), received_by_plane, plane_lost)
     announcing = AnnouncingPlane(plane.plane, reactor)
     naming = NamingPlane(announcing, reactor, resolver_of(config))
-    addresses = Lenders.make(reactor, config, prepared.pools)
 
     def authorities() -> list[x509.Certificate]:
         trusted = authenticator.credentials.authorities.values()
@@ -148,6 +147,7 @@ def assemble(
         accounting.publish(event)
         measures.publish(event)
 
+    addresses = Lenders.make(reactor, config, prepared.pools, publish)
     radius = RadiusClient(
         config.radius, connector(reactor, os.urandom, eap.certificates), reactor, os.urandom, publish
     )

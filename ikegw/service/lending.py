@@ -28,6 +28,7 @@ from ikegw.config.lending import Store
 from ikegw.dhcp.inform import Inform
 from ikegw.dhcp.providers import DhcpProviders
 from ikegw.dhcp.told import ToldAddresses
+from ikegw.events import Publish
 from ikegw.paths import Address
 from ikegw.policy.selectors import networks_of
 from ikegw.ports import Addresses
@@ -54,13 +55,14 @@ class Lenders:
     _reactor: Any = field(default=None, init=False, repr=False)
 
     @classmethod
-    def make(cls, reactor: Any, config: Config, pools: tuple[Pool, ...]) -> "Lenders":
+    def make(cls, reactor: Any, config: Config, pools: tuple[Pool, ...], publish: Publish) -> "Lenders":
         """Nothing is opened yet."""
         journal = SqliteJournal(config.store.path, deferToThread)
         own = PoolAddresses(_alone(pools), reactor.seconds, journal)
         others: dict[str, Addresses] = {}
         chain = Chain(reactor, config.lending.provider_seconds, [own], others)
-        made = cls(config, chain, own, others, DhcpProviders(reactor, os.urandom), ToldAddresses(chain))
+        dhcp = DhcpProviders(reactor, os.urandom, publish)
+        made = cls(config, chain, own, others, dhcp, ToldAddresses(chain))
         made._reactor = reactor
         made._share(pools)
         made.inform = Inform(reactor, made.addresses.told, made.networks)

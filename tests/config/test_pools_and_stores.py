@@ -70,7 +70,27 @@ def test_what_is_not_said(write: Write) -> None:
     config = load(write('[pools.clients]\naddrs = "10.3.0.0/24"\n'))
     assert config.pools[0].store is Store.SQLITE
     assert config.pools[0].quarantine_seconds == 60.0
-    assert (config.lending, config.store) == (Lending(6.0), StoreSettings())
+    assert (config.lending, config.store) == (Lending(), StoreSettings())
+
+
+def test_what_outlives_ikegw_is_kept_in_one_place_but_for_what_is_put_elsewhere(write: Write) -> None:
+    config = load(write('[state]\ndirectory = "/srv/ikegw"\n'))
+    assert config.store.path == Path("/srv/ikegw/addresses.db")
+    assert config.accounting.directory == Path("/srv/ikegw")
+    assert config.downloads.directory == Path("/srv/ikegw/crls")
+    elsewhere = """
+        [state]
+        directory = "/srv/ikegw"
+        [store]
+        path = "/ssd/addresses.db"
+        [accounting]
+        directory = "/queue"
+        [downloads]
+        directory = "/var/cache/crls"
+    """
+    config = load(write(elsewhere))
+    places = config.store.path, config.accounting.directory, config.downloads.directory
+    assert places == (Path("/ssd/addresses.db"), Path("/queue"), Path("/var/cache/crls"))
 
 
 def test_the_database_is_reached_by_a_secret_that_nobody_sees(write: Write) -> None:

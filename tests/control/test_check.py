@@ -49,6 +49,63 @@ def judge(tmp_path: Path) -> Callable[..., Report]:
     return judge
 
 
+DHCP = """\
+[dhcp.office]
+servers = ["10.1.0.67"]
+giaddr = "10.60.0.1"
+{dhcp}
+[dhcp.branch]
+servers = ["10.2.0.67"]
+giaddr = "10.60.0.1"
+[pools.spare]
+addrs = "10.3.0.0/24"
+store = "memory"
+[addresses]
+{addresses}
+[connections.rw]
+pools = {pools}
+[connections.rw.local]
+id = "gw.ikegw.example"
+certs = ["gw.pem"]
+[connections.rw.remote]
+[connections.rw.children.net]
+"""
+
+
+@pytest.mark.parametrize(
+    ("dhcp", "addresses", "pools", "expected"),
+    [
+        ("", "", '["dhcp:office", "spare"]', []),
+        ("", 'provider_timeout = "6s"', '["spare"]', []),
+        (
+            "",
+            'provider_timeout = "6s"',
+            '["dhcp:office", "spare"]',
+            [
+                "dhcp.office: timeout and tries come to 15 s, but addresses.provider_timeout gives it up after 6 s, before its "
+                "last try; make that longer, or these smaller"
+            ],
+        ),
+        (
+            "tries = 3",
+            "",
+            '["dhcp:branch", "dhcp:office", "spare"]',
+            [
+                "connections.rw.pools: when the DHCP servers before spare are silent, a login has waited 22 s and ends after "
+                "20 s; let their tries, or addresses.provider_timeout, be less"
+            ],
+        ),
+        ("tries = 2", "", '["dhcp:branch", "dhcp:office", "spare"]', []),
+    ],
+)
+def test_timeouts_that_do_not_fit_together_are_told(
+    judge: Callable[..., Report], dhcp: str, addresses: str, pools: str, expected: list[str]
+) -> None:
+    report = judge(DHCP.format(dhcp=dhcp, addresses=addresses, pools=pools))
+    assert report.problems == ()
+    assert [each for each in report.warnings if "timeout" in each] == expected
+
+
 TEN_MISTAKES = """\
 [listen]
 port = "five hundred"

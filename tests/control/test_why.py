@@ -1,20 +1,27 @@
 """`ikegwctl why` names the true cause of each way in which a login fails, and says what to do."""
 
-from ipaddress import IPv4Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, ip_address
 
 import pytest
 from attrs import evolve
 
+from ikegw.addresses.chain import Chain
 from ikegw.addresses.pool import Pool
+from ikegw.config.dhcp import DhcpServers
+from ikegw.config.lending import DEFAULT_LENDING
 from ikegw.control.stories import MOST_EVENTS, MOST_SOURCES, MOST_STORIES, Stories
 from ikegw.control.tables import TABLES
 from ikegw.control.why import FOR_FAILURES, told, told_of_knocking
-from ikegw.events import AuthFailure, Dropped, IkeBegun, IkeDown, IkeUp, SessionBegan, StateEntered
+from ikegw.dhcp.messages4 import read4
+from ikegw.dhcp.provider import DhcpProvider
+from ikegw.dhcp.relay import Relay
+from ikegw.events import AuthFailure, Dropped, Event, IkeBegun, IkeDown, IkeUp, SessionBegan, StateEntered
 from ikegw.ike.relaying import LOGIN_SECONDS
 from ikegw.paths import NAT_T_PORT, Endpoint, Path
 from ikegw.policy.identities import parse_identity
 from ikegw.policy.proposals import parse_offer
 from ikegw.policy.selectors import from_network
+from ikegw.ports import AddressRequest
 from ikegw.service.lines import text_of
 from ikegw.session import Grant, SaName, Session
 from ikegw.testing.aaa import Account, FakeAaa
@@ -88,6 +95,45 @@ def test_no_address_to_be_had():
     assert "INTERNAL_ADDRESS_FAILURE" in str(answer["cause"])
     assert "pool road is not configured" in str(answer["cause"])
     assert "ikegwctl pools" in str(answer["advice"])
+
+
+def of_address(pair) -> tuple[str, str]:
+    """(cause, advice) of a login that came in and got no address."""
+    story, *_ = stories_of(pair.gateway).about("carol@test")
+    answer = told(story, text_of)
+    return str(answer["cause"]), str(answer["advice"])
+
+
+def test_a_silent_DHCP_server():
+    office = DhcpServers("office", (ip_address("10.50.0.2"),), IPv4Address("10.60.0.1"))
+
+    def ask_a_silent_server(clock, pool):
+        relay = Relay(Endpoint(IPv4Address("10.60.0.1"), 67), read4, lambda octets, to: None, clock, bytes, 4)
+        provider = DhcpProvider(office, lambda settings, family: relay, clock, list[Event]().append)
+        return Chain(clock, DEFAULT_LENDING.provider_seconds, [pool], {"dhcp:office": provider})
+
+    pair = make_pair(evolve(GATEWAY, pools=("dhcp:office",)), addresses=ask_a_silent_server)
+    attempt(pair, 17.0, 0.05)
+    cause, advice = of_address(pair)
+    assert cause == (
+        "INTERNAL_ADDRESS_FAILURE: the IKE SA stands without a child: no address for carol@test on road: "
+        "no DHCP server of 10.50.0.2 offered an IPv4 address within 15 s"
+    )
+    assert "giaddr" in advice
+    assert "tcpdump port 67" in advice
+
+
+def test_a_pool_that_is_empty():
+    pair = make_pair()
+    pair.gateway.pool.reload([Pool("road", (IPv4Network("10.3.0.9/32"),))])
+    (name,) = pair.gateway.gateway.connections[0].pools
+    owner = AddressRequest("gw", parse_identity("dave@test"), (name,), True, False)
+    pair.gateway.pool.lease(owner)
+    attempt(pair)
+    cause, advice = of_address(pair)
+    assert "pool road has lent all of its 1 IPv4 addresses" in cause
+    assert "used up" in advice
+    assert "ikegwctl pools" in advice
 
 
 def test_selectors_that_do_not_meet():

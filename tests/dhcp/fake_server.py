@@ -15,6 +15,7 @@ from ikegw.dhcp.provider import DhcpProvider
 from ikegw.dhcp.registry import Message4, Option4
 from ikegw.dhcp.relay import Relay
 from ikegw.dhcp.values4 import encode_seconds
+from ikegw.events import Event
 from ikegw.paths import Endpoint
 from ikegw.policy.identities import parse_identity
 from ikegw.ports import AddressRequest, Lease, NoAddress
@@ -120,7 +121,10 @@ class World:
         self.server = next(iter(self.servers.values()))
         self.sent: list[tuple[float, IPv4Address, Packet4]] = []
         self.relay = Relay(Endpoint(GIADDR, 67), read4, self._send, self.clock, self._random, 4)
-        self.provider = DhcpProvider(settings, lambda settings, family: self.relay, self.clock)
+        self.events: list[Event] = []
+        self.provider = DhcpProvider(
+            settings, lambda settings, family: self.relay, self.clock, self.events.append
+        )
         self._numbers = 0
 
     def _random(self, octets: int) -> bytes:

@@ -22,6 +22,7 @@ from ikegw.dhcp.packet6 import (
 from ikegw.dhcp.provider import DhcpProvider
 from ikegw.dhcp.registry import Message6, Option6
 from ikegw.dhcp.relay import Relay
+from ikegw.events import Event
 from ikegw.paths import Endpoint
 from ikegw.policy.identities import parse_identity
 from ikegw.ports import AddressRequest, Lease
@@ -41,7 +42,7 @@ class Servers:
         self.deaf: set[IPv6Address] = set()
         self.lends: Callable[[IPv6Address], IPv6Address] = lambda _: LENT
         self.relay = Relay(Endpoint(OURS, 547), read6, self._send, self.clock, self._random, 3)
-        self.provider = DhcpProvider(SETTINGS, lambda _, __: self.relay, self.clock)
+        self.provider = DhcpProvider(SETTINGS, lambda _, __: self.relay, self.clock, list[Event]().append)
         self._numbers = 0
 
     def _random(self, octets: int) -> bytes:

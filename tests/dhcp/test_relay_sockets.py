@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from ikegw.config.dhcp import DhcpServers
 from ikegw.dhcp.providers import DhcpProviders
 from ikegw.dhcp.sockets import CannotBind, DatagramReader, RelaySockets, bound_socket
+from ikegw.events import Event
 from ikegw.paths import Endpoint
 from ikegw.ports import Lease, NoAddress
 
@@ -74,7 +75,7 @@ def result(deferred: Deferred[Lease]) -> list[object]:
 
 def test_a_lease_over_real_sockets(server: socket.socket) -> None:
     reactor, fake = Reactor(), FakeServer(LOOPBACK)
-    providers = DhcpProviders(reactor, os.urandom)
+    providers = DhcpProviders(reactor, os.urandom, list[Event]().append)
     assert providers.reload([settings_for(server)]) == ()
     provider = providers.provider("office")
     assert provider is not None
@@ -93,7 +94,7 @@ def test_a_lease_over_real_sockets(server: socket.socket) -> None:
 
 def test_a_reload_leaves_leases_and_their_sockets_as_they_are(server: socket.socket) -> None:
     reactor, fake = Reactor(), FakeServer(LOOPBACK)
-    providers = DhcpProviders(reactor, os.urandom)
+    providers = DhcpProviders(reactor, os.urandom, list[Event]().append)
     settings = settings_for(server)
     providers.reload([settings])
     provider = providers.provider("office")
@@ -120,7 +121,7 @@ def test_a_reload_leaves_leases_and_their_sockets_as_they_are(server: socket.soc
 
 def test_an_address_that_is_not_ours_is_told_and_tried_again() -> None:
     reactor = Reactor()
-    providers = DhcpProviders(reactor, os.urandom)
+    providers = DhcpProviders(reactor, os.urandom, list[Event]().append)
     foreign = DhcpServers("office", (LOOPBACK,), IPv4Address("192.0.2.77"), port=10067)
     expected = "cannot hear DHCP servers at 192.0.2.77:10067: it is not an address of this host; see giaddr and source6"
     assert providers.reload([foreign]) == (expected,)
@@ -164,7 +165,7 @@ def test_H_02_an_answer_that_came_while_we_were_busy_is_read_before_anything_is_
     server: socket.socket,
 ) -> None:
     reactor, fake = Reactor(), FakeServer(LOOPBACK)
-    providers = DhcpProviders(reactor, os.urandom)
+    providers = DhcpProviders(reactor, os.urandom, list[Event]().append)
     settings = settings_for(server)
     providers.reload([settings])
     provider = providers.provider("office")

@@ -12,8 +12,9 @@ ACCOUNTING: Final = Table(
         Key(
             "directory",
             kinds.DIRECTORY,
-            "/var/lib/ikegw",
-            "Where what is not acknowledged yet is kept, through outages of servers and restarts of ours.",
+            None,
+            "Where what is not acknowledged yet is kept, through outages of servers and restarts of ours; without it in "
+            "`state.directory`.",
         ),
         Key(
             "interim_time",

@@ -45,8 +45,8 @@ DOWNLOADS: Final = Table(
         Key(
             "directory",
             kinds.DIRECTORY,
-            "/var/lib/ikegw/crls",
-            "Where downloaded CRLs are kept, for when ikegw is started anew.",
+            None,
+            "Where downloaded CRLs are kept, for when ikegw is started anew; without it in `crls/` of `state.directory`.",
         ),
     ),
 )

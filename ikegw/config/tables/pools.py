@@ -80,8 +80,8 @@ ADDRESSES: Final = Table(
         Key(
             "provider_timeout",
             kinds.DURATION,
-            "6s",
-            "How long one of a connection's `pools` may take before the next is asked.",
+            "16s",
+            "How long one of a connection's `pools` may take before the next is asked. A login waits 20 seconds for all of them.",
         ),
     ),
 )
@@ -90,7 +90,12 @@ STORE: Final = Table(
     "store",
     "Where is kept who has which address.",
     (
-        Key("path", kinds.PATH, "/var/lib/ikegw/addresses.db", 'The file of pools with `store = "sqlite"`.'),
+        Key(
+            "path",
+            kinds.PATH,
+            None,
+            'The file of pools with `store = "sqlite"`; without it `addresses.db` in `state.directory`.',
+        ),
         Key(
             "reclaim_time",
             kinds.DURATION,

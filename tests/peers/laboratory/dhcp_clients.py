@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from ikegw.config.dhcp import DhcpServers, LeasePer, Strategy
 from ikegw.dhcp.providers import DhcpProviders
+from ikegw.events import Event
 from ikegw.policy.identities import parse_identity
 from ikegw.ports import AddressRequest, Lease
 from laboratory.namespaces import Namespace
@@ -83,7 +84,7 @@ class _Sessions:
 
     def __init__(self, reactor: Any, random: Callable[[int], bytes], providers: Mapping[str, Json]) -> None:
         self._reactor = reactor
-        self._providers = DhcpProviders(reactor, random)
+        self._providers = DhcpProviders(reactor, random, list[Event]().append)
         problems = self._providers.reload(_settings(name, each) for name, each in providers.items())
         if problems:
             raise SystemExit("\n".join(problems))

@@ -75,9 +75,7 @@ class Ikegw:
             "control": {"socket": ""},
             "resolver": {"kind": "none"},
             "data_plane": {"kind": "userspace"},
-            "accounting": {"directory": str(self.directory)},
-            "downloads": {"directory": str(self.directory / "crls")},
-            "store": {"path": str(self.directory / "addresses.db")},
+            "state": {"directory": str(self.directory)},
         }
 
     def start(self) -> None:
