@@ -11,7 +11,10 @@ STRANGER_ADDRESS = "10.9.0.4"
 
 
 def wait_for_a_silent_server(case: Case, place: Path, work: Work) -> tuple[Answers, Answers]:
-    """How soon strangers are answered before, and while all logins of one turn wait; the server has heard of each of them."""
+    """How soon strangers are answered before, and while all logins of one turn wait, until the last has given up.
+
+    The server has heard of each of them.
+    """
     with (
         dhcp_server(place, "silent") as server,
         serving(case, asking(place), None, place / "clients", work) as track,
@@ -19,4 +22,4 @@ def wait_for_a_silent_server(case: Case, place: Path, work: Work) -> tuple[Answe
         calm = probe(STRANGER_ADDRESS, 100)
         track.order(work.turn)
         server.wait_for(f"^heard {work.turn}$")
-        return calm, probe(STRANGER_ADDRESS, 100)
+        return calm, probe(STRANGER_ADDRESS, 1000)

@@ -81,6 +81,7 @@ class _Chained:
             _every(lease.nbns for lease in leases),
             _every(lease.domains for lease in leases),
             min(due, default=None),
+            _every(lease.dhcp for lease in leases),
         )
         return as_granted(whole, self.grant)
 

@@ -140,6 +140,11 @@ class Binding:
         return None if self._bound is None else ip_of(self._bound[0])
 
     @property
+    def server(self) -> Address | None:
+        """Who leased it."""
+        return None if self._bound is None else self._bound[1].address
+
+    @property
     def renewal_seconds(self) -> float | None:
         """Until T1, from now; None: never."""
         if self._bound is None or self._bound[0].t1 == inf:

@@ -158,6 +158,7 @@ def _lease(stay: Stay, answers: Iterable[Answer]) -> Lease:
         _every(told, "nbns"),
         _every(told, "domains"),
         min(due, default=None),
+        tuple(binding.server for binding in stay.bindings.values() if binding.server is not None),
     )
 
 

@@ -2,7 +2,7 @@
 
 from ipaddress import IPv4Address
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
@@ -20,10 +20,11 @@ class Told:
 class ToldAddresses:
     """`ports.Addresses` of another provider, which it passes everything on to, and remembers what stands.
 
-    Sessions may share an address: the latest counts.
+    Sessions may share an address: the latest counts. `inform` is our address at which clients get answers by DHCP.
     """
 
     def __init__(self, addresses: Addresses) -> None:
+        self.inform: IPv4Address | None = None
         self._addresses = addresses
         self._standing: dict[IPv4Address, list[Told]] = {}
 
@@ -36,8 +37,9 @@ class ToldAddresses:
         """See `ports.Addresses`."""
 
         def leased(lease: Lease) -> Lease:
-            self._add(Told(request.connection, lease))
-            return lease
+            whole = self._with_inform(lease)
+            self._add(Told(request.connection, whole))
+            return whole
 
         return self._addresses.lease(request).addCallback(leased)
 
@@ -45,10 +47,10 @@ class ToldAddresses:
         """See `ports.Addresses`."""
 
         def renewed(again: Lease) -> Lease:
-            told = self._remove(lease)
+            told, whole = self._remove(lease), self._with_inform(again)
             if told is not None:
-                self._add(Told(told.connection, again))
-            return again
+                self._add(Told(told.connection, whole))
+            return whole
 
         def lost(failure: Failure) -> Failure:
             if isinstance(failure.value, NoAddress):
@@ -61,6 +63,11 @@ class ToldAddresses:
         """See `ports.Addresses`."""
         self._remove(lease)
         return self._addresses.release(lease)
+
+    def _with_inform(self, lease: Lease) -> Lease:
+        if self.inform is None or lease.ip4 is None:
+            return lease
+        return evolve(lease, dhcp=(self.inform, *lease.dhcp))
 
     def _add(self, told: Told) -> None:
         if told.lease.ip4 is not None:

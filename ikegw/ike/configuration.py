@@ -22,9 +22,11 @@ SUPPORTED: Final = (
     Kind.INTERNAL_IP4_NETMASK,
     Kind.INTERNAL_IP4_DNS,
     Kind.INTERNAL_IP4_NBNS,
+    Kind.INTERNAL_IP4_DHCP,
     Kind.APPLICATION_VERSION,
     Kind.INTERNAL_IP6_ADDRESS,
     Kind.INTERNAL_IP6_DNS,
+    Kind.INTERNAL_IP6_DHCP,
     Kind.INTERNAL_IP4_SUBNET,
     Kind.SUPPORTED_ATTRIBUTES,
     Kind.INTERNAL_IP6_SUBNET,
@@ -83,6 +85,11 @@ def _of_the_lease(
         yield ConfigAttribute.of_address(Kind.INTERNAL_IP6_ADDRESS, lease.ip6.ip, WHOLE_ADDRESS)
     servers = [(_dns_kind(server), server) for server in lease.dns]
     servers += [(Kind.INTERNAL_IP4_NBNS, server) for server in lease.nbns]
+    servers += [
+        (Kind.INTERNAL_IP4_DHCP if server.version == 4 else Kind.INTERNAL_IP6_DHCP, server)
+        for server in lease.dhcp
+        if within((TrafficSelector(server, server),), selectors)  # of no use to the client outside the tunnel
+    ]
     yield from (ConfigAttribute.of_address(kind, server) for kind, server in servers if kind in asked)
     # RFC 8598 §3.2: domains mean nothing without a server to ask about them.
     if Kind.INTERNAL_DNS_DOMAIN in asked and any(_dns_kind(server) in asked for server in lease.dns):

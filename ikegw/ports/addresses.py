@@ -37,7 +37,8 @@ class Lease:
     """Addresses and parameters lent to one client until released. `token` is the provider's own.
 
     `subnets` are what the client is told to send through the tunnel; none: what the tunnel's selectors say. `domains` are
-    resolved by the `dns` servers. `renew_seconds` from now it is to be renewed (T1); None: it has no end.
+    resolved by the `dns` servers. `renew_seconds` from now it is to be renewed (T1); None: it has no end. `dhcp` are servers
+    that the client may ask more by DHCP, through the tunnel.
     """
 
     ip4: IPv4Interface | None
@@ -48,6 +49,7 @@ class Lease:
     nbns: tuple[IPv4Address, ...] = ()
     domains: tuple[str, ...] = ()
     renew_seconds: float | None = None
+    dhcp: tuple[IPv4Address | IPv6Address, ...] = ()
 
 
 class NoAddress(Exception):

@@ -64,6 +64,7 @@ class Lenders:
         dhcp = DhcpProviders(reactor, os.urandom, publish)
         made = cls(config, chain, own, others, dhcp, ToldAddresses(chain))
         made._reactor = reactor
+        made.addresses.inform = config.inform.address
         made._share(pools)
         made.inform = Inform(reactor, made.addresses.told, made.networks)
         return made
@@ -93,6 +94,7 @@ class Lenders:
         """Lend as this configuration has it, from now on."""
         self.config = config
         self.chain.seconds = config.lending.provider_seconds
+        self.addresses.inform = config.inform.address
         self._ask_dhcp()
         self.pools.reload(_alone(pools))
         self._share(pools)

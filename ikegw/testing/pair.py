@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
 
 from ikegw.addresses.pool import Pool
 from ikegw.auth.credentials import Credentials
@@ -68,12 +69,13 @@ def make_pair(
     supplicants: Callable[[IReactorTime], Supplicants] = FakeSupplicants,
     addresses: MakeAddresses = at_once_from_pool,
     fetcher: Fetcher | None = None,
+    clock: Clock | None = None,
 ) -> Pair:
     """Both ends, with what a test wants different; the gateway asks `aaa`, the client logs in with `supplicants`.
 
-    Both download with `fetcher`.
+    Both download with `fetcher`. A `HeapClock` is for tests with hundreds of timers.
     """
-    world = World()
+    world = World() if clock is None else World(clock=clock)
     ours = gateway_credentials or shared_key("%any")
     theirs = client_credentials or shared_key("%any")
     return Pair(

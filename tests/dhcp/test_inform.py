@@ -153,3 +153,20 @@ def test_what_stands_is_remembered_as_long_as_it_stands() -> None:
     assert addresses.told(CLIENT) is None
     assert lender.released == [second, first]
     assert result(addresses.lease(asking())).check(NoAddress)
+
+
+def test_clients_are_told_where_they_may_ask_by_DHCP() -> None:
+    lender = Lender()
+    addresses = ToldAddresses(lender)
+    addresses.inform = OURS
+    lender.next = evolve(LEASE, dhcp=(IPv4Address("10.1.0.67"),))
+    lease = result(addresses.lease(asking()))
+    assert lease.dhcp == (OURS, IPv4Address("10.1.0.67"))
+    assert addresses.told(CLIENT) == Told("roadwarriors", lease)
+    lender.next = LEASE
+    renewed = result(addresses.renew(lease))
+    assert renewed.dhcp == (OURS,)
+    result(addresses.release(renewed))
+    assert addresses.told(CLIENT) is None
+    lender.next = evolve(LEASE, ip4=None)
+    assert result(addresses.lease(asking())).dhcp == (), "DHCPINFORM is IPv4's"

@@ -28,6 +28,7 @@ def test_H_01_H_04_H_06_from_discover_to_bound() -> None:
     assert request.options[Option4.REQUESTED_ADDRESS] == IPv4Address("10.60.0.2").packed
     assert request.options[Option4.SERVER_IDENTIFIER] == SERVER.packed
     assert {discover.giaddr, request.giaddr} == {GIADDR}
+    assert waiting.lease.dhcp == (SERVER,)
     assert not world.clock.getDelayedCalls(), "T1 is the IKE SA's to keep (A-8)"
 
 

@@ -261,7 +261,7 @@ def second_login(pair: Pair, monkeypatch, *, initial_contact: bool):
     other = pair.world.host(
         "192.0.2.3", pair.client.gateway.connections, pair.client.gateway.authenticator.credentials
     )
-    other.gateway.initiate("home")
+    other.gateway.initiate("home").addErrback(lambda _: None)
     pair.world.run(1.0)
     return other
 
@@ -297,6 +297,34 @@ def test_a_client_whose_other_session_stays_gets_another_address(monkeypatch):
     other = second_login(pair, monkeypatch, initial_contact=False)
     assert other.plane.installed[0].virtual != pair.client.plane.installed[0].virtual
     assert server.standing == 2
+
+
+def test_a_second_login_that_is_refused_leaves_the_first_and_its_lease_as_they_are(monkeypatch):
+    pair, server, leasing = make(gateway=evolve(QUIET, unique=Unique.REFUSE))
+    connect(pair)
+    before = pair.client.plane.installed[0].virtual
+    other = second_login(pair, monkeypatch, initial_contact=False)
+    assert not other.plane.installed
+    assert leasing.asked == ["lease"], "nobody was asked for an address for it"
+    assert (server.standing, releases(pair)) == (1, 0)
+    pair.world.run(LEASE_SECONDS, 0.05)
+    assert pair.client.plane.installed[0].virtual == before
+    assert server.standing == 1, "and it is renewed"
+
+
+def test_of_two_sessions_that_stay_each_gives_its_own_lease_back(monkeypatch):
+    pair, server, _ = make(gateway=evolve(QUIET, unique=Unique.KEEP))
+    connect(pair)
+    other = second_login(pair, monkeypatch, initial_contact=False)
+    left = other.plane.installed[0].virtual
+    pair.gateway.gateway.terminate(1)
+    pair.world.run(1.0)
+    assert (server.standing, releases(pair)) == (1, 1)
+    pair.world.run(LEASE_SECONDS, 0.05)
+    assert other.plane.installed[0].virtual == left
+    pair.gateway.gateway.terminate(2)
+    pair.world.run(1.0)
+    assert (server.standing, releases(pair)) == (0, 2)
 
 
 def test_a_client_that_asks_for_other_families_gets_another_lease(monkeypatch):

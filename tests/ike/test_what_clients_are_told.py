@@ -1,6 +1,6 @@
 """CP (RFC 7296 §3.15, RFC 8598): what a client asks, what it is told, and what it makes of that."""
 
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_network
 
 import pytest
 from attrs import evolve
@@ -8,7 +8,7 @@ from attrs import evolve
 from ikegw import __version__
 from ikegw.addresses.pools import PoolAddresses
 from ikegw.ike.being_configured import granted, request_for
-from ikegw.ike.configuration import reply
+from ikegw.ike.configuration import reply, wanted_by
 from ikegw.policy.identities import parse_identity
 from ikegw.policy.selectors import from_network
 from ikegw.ports import AddressRequest, Lease
@@ -111,6 +111,29 @@ def test_the_netmask_is_told_where_the_clients_network_may_go_through_the_tunnel
     assert dict(told("INTERNAL_IP4_NETMASK"))["INTERNAL_IP4_NETMASK"] == bytes((255,) * 4)
 
 
+def test_DHCP_servers_are_told_that_can_be_asked_through_the_tunnel():
+    servers = ("10.1.0.1", "10.2.0.67", "fd00:1::547")
+    lease = evolve(LEASE, dhcp=tuple(map(ip_address, servers)))
+    both = "INTERNAL_IP4_DHCP INTERNAL_IP6_DHCP"
+    lan6 = (*LAN, from_network(ip_network("fd00:1::/64")))
+    assert told(both, lease)[2:] == [("INTERNAL_IP4_DHCP", bytes((10, 1, 0, 1)))]
+    assert told(both, lease, lan6)[3:] == [("INTERNAL_IP6_DHCP", IPv6Address("fd00:1::547").packed)]
+    assert not [one for one in told("INTERNAL_IP4_DNS", lease, lan6) if "DHCP" in one[0]], (
+        "only who asks is told"
+    )
+
+
+@pytest.mark.parametrize("octets", [b"", bytes(16), IPv6Address("fd00:3::7").packed + b"\x40"])
+def test_an_IPv6_address_is_asked_for_with_any_prefix_and_told_alone(octets):
+    """RFC 7296 §3.15.1: 0 or 17 octets; some clients leave the length of the prefix out."""
+    wish = Configuration(ConfigType.REQUEST, (ConfigAttribute(Kind.INTERNAL_IP6_ADDRESS, octets),))
+    wanted = wanted_by(wish, GATEWAY, parse_identity("carol@test"), None)
+    assert (wanted.wants_ip4, wanted.wants_ip6) == (False, True)
+    assert wanted.requested == ((IPv6Address("fd00:3::7"),) if len(octets) == 17 else ())
+    (address,) = reply(wish, evolve(LEASE, ip4=None), LAN).attributes
+    assert address.value == LEASE.ip6.ip.packed + bytes((128,))
+
+
 def test_domains_are_told_only_with_a_server_to_ask_about_them():
     """RFC 8598 §3.2."""
     assert not dict(told("INTERNAL_DNS_DOMAIN")).get("INTERNAL_DNS_DOMAIN")
@@ -131,7 +154,7 @@ def test_who_asks_what_we_are_and_what_we_know_is_told_also_without_an_address()
     ((_, supported),) = told("SUPPORTED_ATTRIBUTES", None)
     kinds = {Kind(int.from_bytes(supported[at : at + 2], "big")) for at in range(0, len(supported), 2)}
     assert {Kind.INTERNAL_IP4_ADDRESS, Kind.INTERNAL_DNS_DOMAIN, Kind.SUPPORTED_ATTRIBUTES} <= kinds
-    assert not kinds & {Kind.INTERNAL_DNSSEC_TA, Kind.INTERNAL_IP4_DHCP}
+    assert not kinds & {Kind.INTERNAL_DNSSEC_TA, Kind.MICROSOFT_IP4_SERVER}
     assert told("INTERNAL_IP4_DNS", None) == []
     assert told("INTERNAL_DNSSEC_TA FTT_KAT", evolve(LEASE, ip4=None, ip6=None)) == []
 
