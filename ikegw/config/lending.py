@@ -9,7 +9,7 @@ from attrs import field, frozen
 
 from ikegw.policy.identities import IdentityPattern
 
-LOGIN_SECONDS: Final = 20.0
+CONFIGURATION_SECONDS: Final = 20.0
 """How long a login waits for its addresses, whoever is asked (rows R-15, RE-12)."""
 
 Address = IPv4Address | IPv6Address

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ikegw.config import Config
 from ikegw.config.dhcp import DhcpServers
 from ikegw.config.dhcp_rules import names_of_one
-from ikegw.config.lending import LOGIN_SECONDS
+from ikegw.config.lending import CONFIGURATION_SECONDS
 from ikegw.policy.connections import Connection
 
 
@@ -32,10 +32,10 @@ def _never_asked(connection: Connection, named: dict[str, DhcpServers], limit: f
     """Silent servers of DHCP come first, and a login is over before whoever comes after them is asked."""
     waited = 0.0
     for pool in connection.pools:
-        if waited >= LOGIN_SECONDS:
+        if waited >= CONFIGURATION_SECONDS:
             yield (
                 f"connections.{connection.name}.pools: when the DHCP servers before {pool} are silent, a login has waited "
-                f"{waited:g} s and ends after {LOGIN_SECONDS:g} s; let their tries, or addresses.provider_timeout, be less"
+                f"{waited:g} s and ends after {CONFIGURATION_SECONDS:g} s; let their tries, or addresses.provider_timeout, be less"
             )
             return
         if pool in named:

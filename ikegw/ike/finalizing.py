@@ -9,7 +9,7 @@ from attrs import define, evolve, field
 from twisted.internet import defer
 
 from ikegw.auth.authenticator import AuthenticationError
-from ikegw.config.lending import LOGIN_SECONDS
+from ikegw.config.lending import CONFIGURATION_SECONDS
 from ikegw.events import AddressLeased, AuthFailed, AuthFailure, Refused
 from ikegw.ike import transport_mode
 from ikegw.ike.child import ChildSa
@@ -187,7 +187,7 @@ class Finalizing:
             sa.wait_for(leasing, lambda lease: self._leased(request, lease), NoAddress, self._not_leased)
         else:
             self.machine.configuration_awaited()
-            leasing.addTimeout(LOGIN_SECONDS, sa.surroundings.clock)
+            leasing.addTimeout(CONFIGURATION_SECONDS, sa.surroundings.clock)
             sa.wait_for(
                 leasing,
                 lambda lease: self._leased_late(request, lease),
@@ -218,7 +218,7 @@ class Finalizing:
         self.go_on()
 
     def _not_leased_late(self, error: Exception) -> None:
-        silent = f"no address provider answered within {LOGIN_SECONDS:.0f} s"
+        silent = f"no address provider answered within {CONFIGURATION_SECONDS:.0f} s"
         self._no_child(
             NotifyType.INTERNAL_ADDRESS_FAILURE,
             silent if isinstance(error, defer.TimeoutError) else str(error),
