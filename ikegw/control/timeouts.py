@@ -35,7 +35,7 @@ def _never_asked(connection: Connection, named: dict[str, DhcpServers], limit: f
         if waited >= CONFIGURATION_SECONDS:
             yield (
                 f"connections.{connection.name}.pools: when the DHCP servers before {pool} are silent, a login has waited "
-                f"{waited:g} s and ends after {CONFIGURATION_SECONDS:g} s; let their tries, or addresses.provider_timeout, be less"
+                f"{waited:g} s and ends after {CONFIGURATION_SECONDS:g} s; lessen their tries, or addresses.provider_timeout"
             )
             return
         if pool in named:

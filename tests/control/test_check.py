@@ -92,7 +92,7 @@ certs = ["gw.pem"]
             '["dhcp:branch", "dhcp:office", "spare"]',
             [
                 "connections.rw.pools: when the DHCP servers before spare are silent, a login has waited 22 s and ends after "
-                "20 s; let their tries, or addresses.provider_timeout, be less"
+                "20 s; lessen their tries, or addresses.provider_timeout"
             ],
         ),
         ("tries = 2", "", '["dhcp:branch", "dhcp:office", "spare"]', []),
