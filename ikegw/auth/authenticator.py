@@ -30,7 +30,7 @@ from ikegw.events import AuthFailure
 from ikegw.policy.connections import AuthKind, LocalAuth, RemoteAuth
 from ikegw.policy.demands import Weakness
 from ikegw.policy.identities import display
-from ikegw.ports import Fetcher, FetchFailed, Random
+from ikegw.ports import Fetcher, FetchFailed, Random, Standing
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.certificate import Certificate, CertificateRequest
 from ikegw.wire.identification import Identity
@@ -182,17 +182,16 @@ class Authenticator:
         )
         return _decided(examination)
 
-    def stand(self, remote: RemoteAuth, certificates: tuple[bytes, ...]) -> Deferred[Verified]:
+    def stand(self, remote: RemoteAuth, certificates: tuple[bytes, ...]) -> Deferred[Standing]:
         """Whether these DER certificates, the first of which belongs to a key that has signed elsewhere (in EAP-TLS), lead to an
-        authority that `remote` trusts, and none of them was revoked; errback AuthenticationError.
+        authority that `remote` trusts, and none of them was revoked: by now, and later on. Errback AuthenticationError.
         """
         shown = tuple(Certificate(CertEncoding.X509_SIGNATURE, der) for der in certificates)
         trust = partial(self.credentials.trust, remote.authorities)
-        return _decided(
-            ByCertificate(
-                self._means, remote, shown, lambda each: trust().chain(each, self._now()), lambda _: "tls"
-            )
+        examination = ByCertificate(
+            self._means, remote, shown, lambda each: trust().chain(each, self._now()), lambda _: "tls"
         )
+        return _decided(examination).addCallback(lambda _: examination)
 
     def requests(self, remote: RemoteAuth) -> tuple[CertificateRequest, ...]:
         """The CERTREQ payloads that ask for a certificate under the authorities that `remote` trusts; none for a pinned one."""

@@ -25,7 +25,7 @@ from ikegw.auth.sources import Library, Source, Useless
 from ikegw.events import AuthFailure
 from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.connections import RemoteAuth
-from ikegw.ports import Fetcher, FetchFailed
+from ikegw.ports import Fetcher, FetchFailed, Standing
 from ikegw.wire.certificate import Certificate
 
 AT_ONCE: Final = 4
@@ -54,7 +54,7 @@ class Means:
     refresh: Callable[[], timedelta]
 
 
-class Examination(Protocol):
+class Examination(Standing, Protocol):
     """Of one peer, from its IKE_AUTH to the end of its session."""
 
     @property
@@ -72,17 +72,6 @@ class Examination(Protocol):
         Errback AuthenticationError (DOWNLOAD_FAILED) if policy demands what could not be had. If it `lacks` again, what came has
         led to more.
         """
-        ...
-
-    def renew(self) -> Deferred[tuple[str, ...]]:
-        """Of a live session: is the peer still authentic? Fires with a sentence for each thing that could not be asked anew.
-
-        Errback AuthenticationError if it is not authentic any more, or if policy cannot live with what is not known.
-        """
-        ...
-
-    def due(self) -> float | None:
-        """Seconds until `renew` should be asked; None for never."""
         ...
 
 

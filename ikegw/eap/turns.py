@@ -9,6 +9,7 @@ from typing import Protocol
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
 
+from ikegw.ports.standing import Standing
 from ikegw.ports.supplicant import Keyed
 
 
@@ -44,10 +45,11 @@ class Ask:
 
 @frozen
 class Passed:
-    """The peer is `user`; `msk` is the method's key, None if it makes none."""
+    """The peer is `user`; `msk` is the method's key, None if it makes none. `standing` knows whether it still is, later on."""
 
     user: str
     msk: bytes | None = field(default=None, repr=False)
+    standing: Standing | None = field(default=None, repr=False)
 
 
 @frozen

@@ -206,6 +206,7 @@ class Relaying:
             sa = self.sa
             sa.user, sa.grant = answer.grant.user_name or self._name, answer.grant
             sa.method = "+".join(filter(None, (sa.method, f"eap-{self._method}")))
+            sa.examination = sa.examination or answer.standing  # of two proofs, the first's
             self._msk, self.answer = answer.msk, (Eap(answer.eap),)
             self.machine.aaa_accept()
 

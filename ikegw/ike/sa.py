@@ -11,7 +11,6 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ikegw.auth.authenticator import Examination
 from ikegw.events import AddressReleased, IkeDown, IkeMoved, Refused, StateEntered
 from ikegw.ike.child import ChildSa
 from ikegw.ike.configuration import addresses_of
@@ -26,7 +25,7 @@ from ikegw.policy.connections import ChildPolicy, Connection
 from ikegw.policy.groups import NO_GROUP, Group
 from ikegw.policy.identities import from_address
 from ikegw.policy.selectors import behind, narrow, resolve
-from ikegw.ports import Lease
+from ikegw.ports import Lease, Standing
 from ikegw.session import NOTHING_GRANTED, EndCause, Grant, SaName
 from ikegw.wire.identification import Identity
 from ikegw.wire.selectors import TrafficSelector
@@ -65,7 +64,7 @@ class IkeSa(Conversation):
 
     session: RunningSession | None = field(default=None, init=False, repr=False)
     """Only in the newest IKE SA of a line, from SM_MATURE on."""
-    examination: Examination | None = field(default=None, init=False, repr=False)
+    examination: Standing | None = field(default=None, init=False, repr=False)
     """By what we believe who the peer is, and whom to ask whether that still holds."""
 
     behind_nat: bool = field(default=False, init=False)

@@ -34,6 +34,7 @@ from ikegw.ports.data_plane import (
 )
 from ikegw.ports.fetcher import Fetcher, FetchFailed
 from ikegw.ports.sessions import Sessions
+from ikegw.ports.standing import Standing
 from ikegw.ports.supplicant import Keyed, Supplicant, SupplicantFailed, Supplicants
 from ikegw.ports.transport import Transport
 
@@ -41,7 +42,7 @@ __all__ = [
     "Aaa", "AaaAnswer", "AaaDialogue", "AaaSilent", "Accept", "Acquired", "AddressRequest", "Addresses", "Announced", "Caller",
     "Challenge", "DataPlane", "DataPlaneError", "DataPlaneEvent", "FetchFailed", "Fetcher", "HardExpired", "Keyed", "Lease",
     "Limits", "MappingChanged", "NameServers", "NoAddress", "Random", "Reject", "Selectors", "Sessions", "SoftExpired",
-    "Supplicant", "SupplicantFailed", "Supplicants", "Transport", "TunnelSa", "Usage",
+    "Standing", "Supplicant", "SupplicantFailed", "Supplicants", "Transport", "TunnelSa", "Usage",
 ]  # fmt: skip
 
 Random = Callable[[int], bytes]

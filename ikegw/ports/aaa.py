@@ -6,6 +6,7 @@ from attrs import field, frozen
 from twisted.internet.defer import Deferred
 
 from ikegw.paths import Path
+from ikegw.ports.standing import Standing
 from ikegw.session import NOTHING_GRANTED, Grant
 from ikegw.wire.identification import Identity
 
@@ -41,12 +42,14 @@ class Challenge:
 class Accept:
     """AAA_ACCEPT: `eap` is the EAP Success, `msk` the key of the method (RFC 3748 §7.10), None if it makes none.
 
-    An accept without EAP Success comes through as it is: row RE-10 is the machine's.
+    An accept without EAP Success comes through as it is: row RE-10 is the machine's. `standing` is who knows whether the
+    client, which showed a certificate, is still good; None: nobody can tell, or the server itself would.
     """
 
     eap: bytes | None
     msk: bytes | None = field(default=None, repr=False)
     grant: Grant = NOTHING_GRANTED
+    standing: Standing | None = field(default=None, repr=False)
 
 
 @frozen

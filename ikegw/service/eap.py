@@ -15,8 +15,9 @@ from ikegw.config.eap import EapSettings
 from ikegw.eap.credentials import OwnCertificate, Passwords
 from ikegw.eap.peer.supplicants import EapSupplicants
 from ikegw.eap.server.authenticator import EmbeddedAuthenticator
-from ikegw.eap.server.settings import Settings, Standing
+from ikegw.eap.server.settings import LookInto, Settings
 from ikegw.policy.connections import AuthKind, RemoteAuth
+from ikegw.ports import Standing
 from ikegw.service.preparation import Prepared
 
 
@@ -89,11 +90,11 @@ def _settings(
         eap.user_failures,
         eap.address_failures,
         eap.failure_seconds,
-        _standing(eap, proofs),
+        _look_into(eap, proofs),
     )
 
 
-def _standing(eap: EapSettings, proofs: Authenticator) -> Standing:
+def _look_into(eap: EapSettings, proofs: Authenticator) -> LookInto:
     """As peers of IKE are judged, with their CRLs and OCSP answers."""
     remote = RemoteAuth(AuthKind.PUBKEY, authorities=eap.authorities, revocation=eap.revocation)
 
@@ -102,8 +103,9 @@ def _standing(eap: EapSettings, proofs: Authenticator) -> Standing:
             failure.raiseException()
         return failure.value.detail
 
-    def standing(certificates: tuple[x509.Certificate, ...]) -> Deferred[str]:
+    def look_into(certificates: tuple[x509.Certificate, ...]) -> Deferred[Standing | str | None]:
         ders = tuple(each.public_bytes(Encoding.DER) for each in certificates)
-        return proofs.stand(remote, ders).addCallbacks(lambda _: "", problem)
+        found: Deferred[Standing | str | None] = proofs.stand(remote, ders)  # type: ignore[assignment]
+        return found.addErrback(problem)
 
-    return standing
+    return look_into

@@ -15,10 +15,12 @@ from twisted.internet.defer import CancelledError, Deferred
 from ikegw.policy.connections import EapMethod
 from ikegw.ports import Accept, Challenge, Keyed, Reject
 
+STANDING = object()
 
-def begin(standing):
+
+def begin(look_into):
     """Both sides of a login."""
-    settings = make_settings(EapMethod.TLS, standing=standing)
+    settings = make_settings(EapMethod.TLS, look_into=look_into)
     return make_login(CAROL, None, certificate=client_certificate()), Site(settings).begin()
 
 
@@ -39,11 +41,12 @@ def test_a_certificate_that_is_looked_into(tls_version):
     login, dialogue = begin(lambda shown: asked.append(shown) or looking)
     _, waiting = until_it_waits(login, dialogue)
     assert asked == [(client_certificate().certificate, authority().certificate)]
-    looking.callback("")
+    looking.callback(STANDING)
     (answer,) = waiting
     while isinstance(answer, Challenge):
         answer = now(dialogue.respond(now(login.respond(answer.eap))))
     assert isinstance(answer, Accept), answer
+    assert answer.standing is STANDING
     assert login.complete() == Keyed("tls", answer.msk, True)
 
 

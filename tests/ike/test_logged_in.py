@@ -3,16 +3,19 @@
 from ipaddress import IPv4Network
 
 import pytest
-from attrs import evolve
-from twisted.internet.defer import fail
+from attrs import define, evolve
+from login_puppet import FIRST, logging_in
+from twisted.internet.defer import fail, succeed
 
+from ikegw.auth.errors import AuthenticationError
 from ikegw.events import AuthFailed, AuthFailure, IkeDown, IkeUp, SessionBegan
 from ikegw.policy.connections import Connection, Unique
 from ikegw.policy.identities import ANY, parse_identity
 from ikegw.policy.selectors import from_network
-from ikegw.ports import NoAddress
+from ikegw.ports import Accept, Challenge, NoAddress
 from ikegw.session import Grant, Termination
 from ikegw.testing.aaa import Account, FakeAaa
+from ikegw.testing.eap_method import msk, success
 from ikegw.testing.login import (
     EAP_CLIENT,
     EAP_GATEWAY,
@@ -24,6 +27,7 @@ from ikegw.testing.login import (
 )
 from ikegw.testing.pair import Pair
 from ikegw.testing.world import Host
+from ikegw.wire.delete import Delete
 
 WINDOWS_GATEWAY = evolve(EAP_GATEWAY, remote=evolve(EAP_GATEWAY.remote, identity=ANY), dpd_seconds=0.0)
 
@@ -185,6 +189,38 @@ def test_the_session_has_the_name_and_the_grant_of_the_accept():
     pair.gateway.gateway.rekey(1)
     pair.world.run(5.0)
     assert [session.grant for session in pair.gateway.gateway.sessions()] == [grant]
+
+
+@define
+class Revoked:
+    """What becomes of a certificate that the AAA server let in: it is asked about after each of `times`, and at last revoked."""
+
+    times: list[float]
+
+    def renew(self):
+        self.times.pop(0)
+        if self.times:
+            return succeed(())
+        return fail(AuthenticationError(AuthFailure.NOT_AUTHENTIC, "carol's certificate was revoked"))
+
+    def due(self):
+        return self.times[0]
+
+
+def test_Q_13_a_certificate_that_only_the_AAA_server_saw_is_asked_about_in_a_live_session():
+    standing = Revoked([5.0, 10.0])
+    puppet = logging_in(Challenge(FIRST), Accept(success(7), msk(PASSWORD), standing=standing))
+    puppet.start()
+    puppet.respond(b"")
+    puppet.prove(msk(PASSWORD))
+    pair = puppet.pair
+    assert pair.gateway.heard(SessionBegan)
+    pair.world.run(6.0, 0.1)
+    assert standing.times == [10.0]
+    assert len(pair.gateway.gateway.sessions()) == 1
+    pair.world.run(10.0, 0.1)
+    assert pair.gateway.heard(AuthFailed)[0].detail == "carol's certificate was revoked"
+    assert puppet.heard[-1].every(Delete)
 
 
 def test_the_client_heard_in_IKE_AUTH_when_to_log_in_again():

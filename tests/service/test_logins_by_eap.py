@@ -70,7 +70,7 @@ def own_eap(prepared: Prepared) -> OwnEap:
     return OwnEap.make(Clock(), prepared, proofs)
 
 
-def result(deferred: "Deferred[bytes] | Deferred[AaaAnswer]") -> object:
+def result(deferred: "Deferred[bytes] | Deferred[AaaAnswer] | Deferred[tuple[str, ...]]") -> object:
     results: list[object] = []
     deferred.addBoth(results.append)  # type: ignore[arg-type]
     return results[0]
@@ -118,6 +118,21 @@ def test_who_stands_on_a_CRL_in_crl_is_not_let_in(tmp_path: Path, policy: str, r
     answer = log_in(own_eap(prepared), prepared, "by-certificate")
     assert isinstance(answer, Reject) is refused
     assert not refused or f"{CAROL} was revoked" in str(answer)
+
+
+def test_who_is_put_on_a_CRL_later_is_found_out_in_the_session(tmp_path: Path) -> None:
+    pki = DemoPki.make(GATEWAY, [CAROL], "ecdsa256", datetime.now(UTC))
+    pki.write(tmp_path)
+    prepared = write(tmp_path)
+    eap = own_eap(prepared)
+    answer = log_in(eap, prepared, "by-certificate")
+    assert isinstance(answer, Accept)
+    assert answer.standing is not None
+    assert answer.standing.due()
+    (tmp_path / "crl").mkdir()
+    (tmp_path / "crl" / "root.crl").write_bytes(pki.root.crl([dict(pki.clients)[CAROL]]))
+    eap.proofs.credentials = write(tmp_path).credentials
+    assert f"{CAROL} was revoked" in str(result(answer.standing.renew()))
 
 
 def test_strictly_somebody_must_say_that_it_was_not(prepared: Prepared, tmp_path: Path) -> None:

@@ -181,7 +181,8 @@ class Dialogue:
         """See `Driver`."""
         if self._passed is not None:
             success = EapPacket(EapCode.SUCCESS, self._identifier).encode()
-            self._answer = Accept(success, self._passed.msk, Grant(user_name=self._passed.user))
+            passed = self._passed
+            self._answer = Accept(success, passed.msk, Grant(user_name=passed.user), passed.standing)
 
     def reject(self) -> None:
         """See `Driver`."""

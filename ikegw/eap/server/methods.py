@@ -28,7 +28,7 @@ class ServerMethod:
 def _begin_tls(settings: Settings, claim: Claim, identifier: int) -> Ask:
     if settings.certificate is None or not settings.authorities:
         raise LoginFailed("EAP-tls needs a certificate of ours (eap.certs) and authorities (eap.cacerts)")
-    stage = InTls.make(claim, settings.certificate, settings.authorities, settings.standing)
+    stage = InTls.make(claim, settings.certificate, settings.authorities, settings.look_into)
     return Ask(TlsPacket(start=True).encode(), stage)
 
 

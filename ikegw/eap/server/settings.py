@@ -8,21 +8,22 @@ from twisted.internet.defer import Deferred, succeed
 
 from ikegw.eap.credentials import OwnCertificate, Passwords
 from ikegw.policy.connections import EapMethod
+from ikegw.ports import Standing
 
-Standing = Callable[[tuple[x509.Certificate, ...]], Deferred[str]]
-"""What is wrong with a client's certificate, which OpenSSL found good with those above it: revoked, say. Fires with a sentence,
-empty for nothing; it may take time.
+LookInto = Callable[[tuple[x509.Certificate, ...]], Deferred[Standing | str | None]]
+"""What is to be said of a client's certificate, which OpenSSL found good with those above it. Fires with who knows of it later
+on, or a sentence that says what is wrong with it (revoked, say); it may take time.
 """
 
 
-def unquestioned(certificates: tuple[x509.Certificate, ...]) -> Deferred[str]:
+def unquestioned(certificates: tuple[x509.Certificate, ...]) -> Deferred[Standing | str | None]:
     """Nobody is asked."""
-    return succeed("")
+    return succeed(None)
 
 
 @frozen(eq=False)
 class Settings:
-    """`methods` are proposed in this order. `certificate`, `authorities` and `standing` are for EAP-TLS.
+    """`methods` are proposed in this order. `certificate`, `authorities` and `look_into` are for EAP-TLS.
 
     So many failed logins of one user, or from one address, are allowed in `failure_seconds`; 0: any number.
     """
@@ -34,4 +35,4 @@ class Settings:
     user_failures: int = 10
     address_failures: int = 30
     failure_seconds: float = 600.0
-    standing: Standing = field(default=unquestioned, repr=False)
+    look_into: LookInto = field(default=unquestioned, repr=False)

@@ -10,12 +10,13 @@ from ikegw.eap.credentials import OwnCertificate
 from ikegw.eap.errors import BadEap, LoginFailed
 from ikegw.eap.server.certificate_names import names, user_of
 from ikegw.eap.server.claim import Claim
-from ikegw.eap.server.settings import Standing
+from ikegw.eap.server.settings import LookInto
 from ikegw.eap.tls_contexts import Verifier, make_context
 from ikegw.eap.tls_conversation import TlsConversation
 from ikegw.eap.tls_engine import TlsEngine
 from ikegw.eap.tls_packet import TlsPacket
 from ikegw.eap.turns import Ask, Later, Passed, Refused, Verdict
+from ikegw.ports import Standing
 from ikegw.wire.registry import EapType
 
 COMMITMENT = b"\0"
@@ -67,6 +68,7 @@ class Established:
     """The client is let in; it is to acknowledge our last message."""
 
     msk: bytes = field(repr=False)
+    standing: Standing | None = field(repr=False)
 
     def after(self, engine: TlsEngine) -> Phase:
         """See `Phase`."""
@@ -74,7 +76,7 @@ class Established:
 
     def over(self, user: str) -> Verdict:
         """See `Phase`."""
-        return Passed(user, self.msk)
+        return Passed(user, self.msk, self.standing)
 
 
 @define(eq=False)
@@ -82,7 +84,7 @@ class InTls:
     """TLS is under way. `user` is who the certificate says that it is, once it was seen and is good."""
 
     _claim: Claim
-    _standing: Standing = field(repr=False)
+    _look_into: LookInto = field(repr=False)
     _conversation: TlsConversation = field(init=False, repr=False)
     _verifier: Verifier = field(init=False, repr=False)
     _phase: Phase = field(factory=Handshake, init=False)
@@ -90,10 +92,10 @@ class InTls:
 
     @classmethod
     def make(
-        cls, claim: Claim, own: OwnCertificate, authorities: tuple[x509.Certificate, ...], standing: Standing
+        cls, claim: Claim, own: OwnCertificate, authorities: tuple[x509.Certificate, ...], look_into: LookInto
     ) -> "InTls":
         """Before the client's first message."""
-        stage = cls(claim, standing)
+        stage = cls(claim, look_into)
         stage._verifier = Verifier(stage._judge)
         context = make_context(own, authorities, stage._verifier)
         stage._conversation = TlsConversation(TlsEngine(context, accept=True))
@@ -120,14 +122,14 @@ class InTls:
             return Ask(reply.encode(), Told(reason), reason) if reply.data else Refused(reason)
         if isinstance(self._phase, Proved):
             proved = self._phase
-            return Later(self._standing(proved.shown).addCallback(self._looked_into, proved, reply))
+            return Later(self._look_into(proved.shown).addCallback(self._looked_into, proved, reply))
         return Ask(reply.encode(), self)
 
-    def _looked_into(self, problem: str, proved: Proved, reply: TlsPacket) -> Ask | Refused:
+    def _looked_into(self, found: Standing | str | None, proved: Proved, reply: TlsPacket) -> Ask | Refused:
         """TLS 1.3 says before EAP Success that the client is let in, so nothing may be in doubt by then (RFC 9190 §2.5)."""
-        if problem:
-            return Refused(f"EAP-tls: {problem}")
-        self._phase = Established(proved.msk)
+        if isinstance(found, str):
+            return Refused(f"EAP-tls: {found}")
+        self._phase = Established(proved.msk, found)
         engine = self._conversation.engine
         try:
             return Ask((self._conversation.add(COMMITMENT) if engine.is_tls_1_3 else reply).encode(), self)
