@@ -1,9 +1,12 @@
 """Logins by EAP, with a RADIUS server that takes its time: what is measured, and the settings of the gateway for it."""
 
+from functools import cache
+
 from attrs import frozen
 from handshake_cases import ESP, GATEWAY_ADDRESS, GATEWAY_NAME, MODERN
 from laboratory.settings import Tree
 
+from ikegw.eap import mschap
 from ikegw.eap.credentials import Passwords
 
 SECRET = "a secret between the gateway and its RADIUS server"
@@ -21,6 +24,8 @@ class _Everybody(dict[str, bytes]):
 
 
 PASSWORDS = Passwords(_Everybody())
+mschap.nt_password_hash = cache(mschap.nt_password_hash)
+"""For clients and server, which have one password for all; the gateway never knows any."""
 
 
 @frozen
