@@ -84,7 +84,8 @@ class Clients:
 
 def log_in(case: EapCase, pki: DemoPki, place: Path, logins: int, profile: str) -> Figures:
     """Figures for so many logins."""
-    with _running(case, pki, place, str(case.delay_ms), profile) as (clients, _):
+    with _running(case, pki, place, str(case.delay_ms), profile) as (clients, stub):
+        _have_work_for(clients.gateway.daemon.pid, clients.process.pid, stub.pid)
         clients.log_in(WARM_UP)
         return clients.log_in(logins)
 
@@ -143,7 +144,6 @@ def _running(
             text=True,
             env=ENVIRONMENT,
         )
-        _have_work_for(gateway.daemon.pid, process.pid, stub.pid)
         yield Clients(process, gateway), stub
     finally:
         if process is not None:
