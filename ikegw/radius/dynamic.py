@@ -10,13 +10,12 @@ from ikegw.config.coa import CoaClient
 from ikegw.paths import Address
 from ikegw.ports import Sessions
 from ikegw.radius.dynamic_packet import DynamicRequest, ErrorCause, Refused
+from ikegw.radius.granting import TERMINATIONS
 from ikegw.radius.packets import Code, Value
 from ikegw.radius.station import Station
 from ikegw.session import EndCause, Grant, Session, Termination
 
 Values = Mapping[str, tuple[Value, ...]]
-
-_TERMINATION: Final = {"Default": Termination.END, "RADIUS-Request": Termination.REAUTHENTICATE}
 
 _US: Final = frozenset(("NAS-Identifier", "NAS-IP-Address", "NAS-IPv6-Address"))
 _ALWAYS: Final = _US | {
@@ -133,7 +132,7 @@ def _termination(values: Values, before: Termination) -> Termination:
         return before
     if "Session-Timeout" not in values:
         raise Refused(ErrorCause.INVALID_REQUEST, "Termination-Action means nothing without Session-Timeout")
-    termination = _TERMINATION.get(_text(given[0]))
+    termination = TERMINATIONS.get(_text(given[0]))
     if termination is None:
         raise Refused(ErrorCause.INVALID_ATTRIBUTE_VALUE, f"Termination-Action {given[0]!r} is unknown")
     return termination

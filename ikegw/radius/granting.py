@@ -1,6 +1,6 @@
 """What an Access-Accept says of the session, in our terms (RFC 2865, 2869, 3162, 4818, 6911; RFC 2548 for Microsoft's)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -17,6 +17,12 @@ _NO_ADDRESS: Final = frozenset(
     {IPv4Address("255.255.255.255"), IPv4Address("255.255.255.254"), IPv4Address(0)}
 )
 """The client, or we, may choose (RFC 2865 §5.8)."""
+
+TERMINATIONS: Final[Mapping[str, Termination]] = {
+    "Default": Termination.END,
+    "RADIUS-Request": Termination.REAUTHENTICATE,
+}
+"""What Termination-Action says."""
 
 Complain = Callable[[str], None]
 """Told, as a sentence, what is of no use as it stands and was left out."""
@@ -41,7 +47,7 @@ def grant(reply: Reply, complain: Complain) -> Grant:
         classes=reply.octets("Class"),
         filters=_filled(reply, "Filter-Id"),
         session_seconds=reply.number("Session-Timeout") or None,
-        termination=_TERMINATIONS.get(reply.text("Termination-Action"), Termination.END),
+        termination=TERMINATIONS.get(reply.text("Termination-Action"), Termination.END),
         idle_seconds=reply.number("Idle-Timeout") or None,
         interim_seconds=_interim(reply.number("Acct-Interim-Interval")),
         message=message(reply),
@@ -64,9 +70,6 @@ def msk(reply: Reply) -> bytes | None:
 def message(reply: Reply) -> str:
     """What the server has to say, as one line."""
     return " ".join(" ".join(reply.texts("Reply-Message")).split())
-
-
-_TERMINATIONS: Final = {"Default": Termination.END, "RADIUS-Request": Termination.REAUTHENTICATE}
 
 
 def _filled(reply: Reply, name: str) -> tuple[str, ...]:
