@@ -354,6 +354,10 @@ class MemoryPlane:
         window = entry.sa.replay_window
         return bool(window) and (sequence in entry.seen or sequence + window <= entry.highest)
 
+    def counts(self) -> Deferred[dict[str, int]]:
+        """See `ports.DataPlane`."""
+        return succeed({})
+
     def _notice_path(self, entry: _Installed, path: Path) -> None:
         if path == entry.sa.path:
             entry.told_path = None

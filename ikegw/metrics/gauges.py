@@ -29,7 +29,8 @@ class RadiusServerState:
 class Standing:
     """Who holds what: `states` counts SAs by (machine, state), `child` being a machine; `pools` are (name, family, size, lent).
 
-    `dhcp_leases` are by provider, `dhcp_messages` by (our address, what became of them).
+    `dhcp_leases` are by provider, `dhcp_messages` by (our address, what became of them). `octets` are (received, sent) by all
+    CHILD SAs, `trouble` what the data plane could not do.
     """
 
     states: Callable[[], Mapping[tuple[str, str], int]]
@@ -40,6 +41,8 @@ class Standing:
     dhcp_leases: Callable[[], Mapping[str, int]]
     dhcp_messages: Callable[[], Mapping[tuple[str, str], int]]
     radius_servers: Callable[[], Iterable["RadiusServerState"]]
+    octets: Callable[[], tuple[int, int]]
+    trouble: Callable[[], Mapping[str, int]]
 
 
 @define(eq=False)
@@ -89,6 +92,14 @@ class Gauges(Collector):
             ["at", "what"],
             standing.dhcp_messages(),
         )
+        received, sent = standing.octets()
+        text = "Inner octets that CHILD SAs carried, as of some seconds ago"
+        yield _family(
+            CounterMetricFamily, "ikegw_octets", text, ["direction"], {("in",): received, ("out",): sent}
+        )
+        trouble = {(what,): count for what, count in standing.trouble().items()}
+        text = "Packets that the data plane dropped, and requests that the kernel refused"
+        yield _family(CounterMetricFamily, "ikegw_data_plane_trouble", text, ["what"], trouble)
         yield from _radius(list(standing.radius_servers()))
         yield GaugeMetricFamily(
             "ikegw_reactor_delay_seconds",

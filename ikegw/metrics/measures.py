@@ -72,12 +72,6 @@ class Measures:
             "ikegw_retransmitted", "Requests of ours that were sent again", registry=registry
         )
         self._leases = Counter("ikegw_leases", "Addresses that were lent", registry=registry)
-        self._octets = Counter(
-            "ikegw_ended_octets",
-            "Inner octets that ended CHILD SAs carried",
-            ["direction"],
-            registry=registry,
-        )
         self._answered = Histogram(
             "ikegw_server_seconds", "Answers of RADIUS, DHCP and other servers", ["kind", "server"], registry=registry,
             buckets=SERVERS,
@@ -96,7 +90,7 @@ class Measures:
             Refused: self._was_refused,
             ChildUp: lambda event: self._children.labels("up").inc(),
             ChildRekeyed: lambda event: self._children.labels("rekeyed").inc(),
-            ChildDown: self._child_down,
+            ChildDown: lambda event: self._children.labels("down").inc(),
             IkeRekeyed: lambda event: self._ike.labels("rekeyed").inc(),
             IkeMoved: lambda event: self._ike.labels("moved").inc(),
             AddressLeased: lambda event: self._leases.inc(len(event.addresses)),
@@ -146,8 +140,3 @@ class Measures:
         notify = "other" if event.notify.isdecimal() else event.notify
         self._refused.labels("peer" if event.by_peer else "us", notify).inc()
         self._will_fail(event.sa, notify.lower())
-
-    def _child_down(self, event: ChildDown) -> None:
-        self._children.labels("down").inc()
-        self._octets.labels("in").inc(event.inbound_octets)
-        self._octets.labels("out").inc(event.outbound_octets)

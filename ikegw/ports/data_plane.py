@@ -195,6 +195,10 @@ class DataPlane(Protocol):
         """The counts so far; DataPlaneError if there is no such SA."""
         ...
 
+    def counts(self) -> Deferred[dict[str, int]]:
+        """What came to nothing since the start, by a word of a fixed set for each reason: packets dropped, requests refused."""
+        ...
+
     def trap(self, name: str, local_selectors: Selectors, remote_selectors: Selectors) -> Deferred[None]:
         """Lay a trap (RFC 4301 §4.4.1): what these select and no SA takes never leaves in the clear, but tells `Acquired`.
 

@@ -49,6 +49,7 @@ from ikegw.service.lending import Lenders
 from ikegw.service.logins import Logins
 from ikegw.service.preparation import Prepared
 from ikegw.service.shunts import Shunting
+from ikegw.service.traffic import Traffic
 
 
 @frozen
@@ -95,6 +96,7 @@ class Assembled:
     downloads: Downloads
     kept_lists: KeptLists
     capturing: Capturing
+    traffic: Traffic
 
 
 def assemble(
@@ -134,6 +136,7 @@ def assemble(
     eap = OwnEap.make(reactor, prepared, authenticator)
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
     journal = Journal(log, reactor.seconds, *journal_settings(config.logging))
+    traffic = Traffic(plane.plane, reactor)
     counters, stories, audience = Counters(), Stories(time.time), Audience()
     capturing = Capturing(config.capture, transport, reactor, time.time, log)
     registry = CollectorRegistry()
@@ -146,6 +149,7 @@ def assemble(
         audience.publish(event)
         accounting.publish(event)
         measures.publish(event)
+        traffic.publish(event)
 
     addresses = Lenders.make(reactor, config, prepared.pools, publish)
     radius = RadiusClient(
@@ -200,6 +204,7 @@ def assemble(
         downloads,
         kept_lists,
         capturing,
+        traffic,
     )
 
 

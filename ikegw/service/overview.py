@@ -17,7 +17,6 @@ from ikegw.events import StateEntered
 from ikegw.ike.listing import Row
 from ikegw.service.assembly import Assembled
 from ikegw.service.lines import text_of
-from ikegw.service.traffic import Traffic
 from ikegw.web.snapshot import Snapshot
 
 MOST_SESSIONS: Final = 2000
@@ -34,18 +33,15 @@ class Overview:
     clock: IReactorTime
     _epoch: float = field(init=False)
     _began: float = field(init=False)
-    _traffic: Traffic = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._began = time.time()
         self._epoch = self._began - self.clock.seconds()
-        self._traffic = Traffic(self.assembled.plane.plane)
 
     def look(self) -> Snapshot:
         """Everything, now."""
         assembled = self.assembled
         rows = assembled.gateway.listing(MOST_SESSIONS)
-        self._traffic.ask([child[2] for row in rows for child in row.children])
         states = assembled.gateway.states() + assembled.addresses.lease_states()
         parts = {
             "gateway": self._gateway(),
@@ -112,7 +108,7 @@ class Overview:
                 {"name": name, "state": state, "local": local, "remote": remote}
                 for name, state, _, _, local, remote in row.children
             ],
-            "octets": list(self._traffic.carried(child[2] for child in row.children)),
+            "octets": list(self.assembled.traffic.carried(child[2] for child in row.children)),
         }
 
     def _servers(self) -> Iterator[Json]:

@@ -60,6 +60,8 @@ class WebServer:
             dhcp_leases=assembled.addresses.dhcp_leases,
             dhcp_messages=assembled.addresses.dhcp_messages,
             radius_servers=radius_servers,
+            octets=assembled.traffic.total,
+            trouble=lambda: assembled.traffic.trouble,
         )
 
     def start(self) -> None:
@@ -74,6 +76,7 @@ class WebServer:
             self.log.warn("no page at {listen}: {why}", listen=str(listen), why=str(error.socketError))
             return
         self._delay.start()
+        self.assembled.traffic.start()
         self.log.info("metrics are at http://{listen}/metrics", listen=str(listen))
         if self.settings.status_page:
             self.log.info("the status page is at http://{listen}/", listen=str(listen))
@@ -98,6 +101,7 @@ class WebServer:
     def stop(self) -> Deferred[Any]:
         """Close the port, and hang up on everybody."""
         self._delay.stop()
+        self.assembled.traffic.stop()
         if self._site is not None:
             self._site.hang_up()
         port, self._port = self._port, None

@@ -54,6 +54,14 @@ class Contract:
 
     @between
     @inlineCallbacks
+    def test_what_came_to_nothing_is_told_by_its_reason(self, pair):
+        yield self.installed(pair)
+        assert (yield pair.carries(octets=500))
+        counts = yield pair.planes[0].counts()
+        assert all(isinstance(word, str) and count >= 0 for word, count in counts.items())
+
+    @within
+    @inlineCallbacks
     def test_other_keys_are_forgeries(self, pair):
         one, other = tunnel(*pair.sides, suite_named("aes128gcm16"))
         yield pair.planes[0].install(one)

@@ -51,6 +51,14 @@ def test_many_are_under_way_and_answers_find_their_request_in_any_order(asking):
     assert third.refusal.number == errno.ESRCH
 
 
+def test_what_is_refused_is_counted_but_not_that_something_is_gone_already(asking):
+    asking.ask(ACKED, ACKED, ACKED, ACKED)
+    for sequence, number in enumerate((errno.ENOMEM, 0, errno.ESRCH, errno.ENOMEM), 1):
+        asking.kernel.answer(netlink.ERROR, sequence, error(number))
+    asking.read()
+    assert asking.requests.counts == {"refused_ENOMEM": 2}
+
+
 def test_a_thousand_requests_go_in_parcels_that_have_room_for_their_answers(asking):
     asking.kernel.silent = False
     asking.ask(*[ACKED] * 1000)

@@ -119,6 +119,8 @@ def test_what_stands_is_asked_for_when_the_page_is(registry: CollectorRegistry) 
         lambda: {"office": 3},
         lambda: {("10.60.0.1:67", "answer"): 8},
         lambda: [RadiusServerState("one", "accounting", False, 5, {"answered": 9})],
+        lambda: (5_000_000_000, 7),
+        lambda: {"request_refused_ENOMEM": 2},
     )
     Gauges(registry, standing, delay, "0.1.0")
     assert 'ikegw_ike_sas{state="SM_MATURE"}' not in page_of(registry)
@@ -136,6 +138,10 @@ def test_what_stands_is_asked_for_when_the_page_is(registry: CollectorRegistry) 
         'ikegw_radius_server_alive{server="one",service="accounting"} 0.0',
         'ikegw_radius_requests{server="one",service="accounting"} 5.0',
         'ikegw_radius_packets_total{server="one",service="accounting",what="answered"} 9.0',
+        'ikegw_octets_total{direction="in"} 5e+09',
+        'ikegw_octets_total{direction="out"} 7.0',
+        'ikegw_data_plane_trouble_total{what="request_refused_ENOMEM"} 2.0',
+        'ikegw_children{state="SA_MATURE"} 1.0',
         'ikegw_dhcp_messages_total{at="10.60.0.1:67",what="answer"} 8.0',
     ):
         assert line in page, line

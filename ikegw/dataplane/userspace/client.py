@@ -236,7 +236,7 @@ class UserspacePlane:
         return link.gone
 
     def counts(self) -> Deferred[dict[str, int]]:
-        """Packets that were dropped, by reason: `in_unknown` (SPIs), `out_no_policy`, …"""
+        """See `ports.DataPlane`: packets that were dropped, by reason: `in_unknown` (SPIs), `out_no_policy`, …"""
         return self._ask(Kind.COUNTS, {})
 
     @property

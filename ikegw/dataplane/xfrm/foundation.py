@@ -42,6 +42,7 @@ class Foundation:
     """Made by `open`, which leaves nothing open if it fails; `close` takes it all away."""
 
     requests: Requests
+    hearing: Hearing
     device: Device
 
     def __init__(
@@ -82,7 +83,8 @@ class Foundation:
         self._undo.callback(claim().close)
         self.requests = Requests(self._reactor, open_xfrm())
         self._undo.callback(self.requests.close)
-        self._undo.callback(Hearing(self._reactor, open_xfrm(), heard, overrun).close)
+        self.hearing = Hearing(self._reactor, open_xfrm(), heard, overrun)
+        self._undo.callback(self.hearing.close)
         self._netlink = Netlink()
         self._undo.callback(self._netlink.close)
         if remove_leftovers(self._netlink):

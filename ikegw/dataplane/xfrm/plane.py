@@ -127,6 +127,14 @@ class XfrmPlane:
             raise DataPlaneError("the data plane is not running: start it first")
         return self._run
 
+    def counts(self) -> Deferred[dict[str, int]]:
+        """See `ports.DataPlane`: of netlink, `request_…` and `event_…`."""
+        if self._run is None:
+            return succeed({})
+        foundation = self._run.foundation
+        both = (("request", foundation.requests.counts), ("event", foundation.hearing.counts))
+        return succeed({f"{what}_{word}": count for what, counts in both for word, count in counts.items()})
+
     # ------------------------------------------------------------ SPIs
 
     def allocate_spi(self, path: Path) -> Deferred[bytes]:

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from ikegw.dataplane import netlink
 from ikegw.dataplane.netlink import Answer, Refusal
 from ikegw.dataplane.xfrm.encoding import Request
+from ikegw.dataplane.xfrm.refusals import is_gone
 from ikegw.dataplane.xfrm.watching import Watching
 
 _REQUESTS_PER_SEND: Final = 64
@@ -68,7 +69,11 @@ def widen(sock: socket.socket) -> None:
 
 
 class Requests:
-    """One socket for requests. `counts` tells of answers that are none: `foreign`, `truncated`, `unasked`, `overrun`."""
+    """One socket for requests.
+
+    `counts` tells of what was refused, `refused_ENOMEM`, unless it was gone already, and of answers that are none: `foreign`,
+    `truncated`, `unasked`, `overrun`.
+    """
 
     _log = Logger()
 
@@ -181,6 +186,8 @@ class Requests:
         pending = self._pending.pop(sequence, None)
         if pending is not None:
             pending.outcome.refusal = said
+            if said is not None and not is_gone(said):
+                self.counts[f"refused_{errno.errorcode.get(said.number, 'unknown')}"] += 1
             pending.batch.one_less()
 
     def _lose_all(self, said: Refusal) -> None:
