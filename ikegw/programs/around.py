@@ -53,6 +53,10 @@ class PlaneAround:
         """See `ports.DataPlane`."""
         return self._plane.remove(inbound_spi, linger)
 
+    def counts(self) -> Deferred[dict[str, int]]:
+        """See `ports.DataPlane`."""
+        return self._plane.counts()
+
     def usage(self, inbound_spi: bytes) -> Deferred[Usage]:
         """See `ports.DataPlane`."""
         return self._plane.usage(inbound_spi)
