@@ -60,7 +60,7 @@ class Contract:
         counts = yield pair.planes[0].counts()
         assert all(isinstance(word, str) and count >= 0 for word, count in counts.items())
 
-    @within
+    @between
     @inlineCallbacks
     def test_other_keys_are_forgeries(self, pair):
         one, other = tunnel(*pair.sides, suite_named("aes128gcm16"))
