@@ -29,7 +29,7 @@ def restart_gateway(pair: Pair) -> None:
 def test_it_is_begun_so_often_and_no_more(tries):
     pair = persistent(tries)
     pair.world.wire.leave(pair.gateway.address)
-    pair.client.gateway._begin(pair.client.gateway.connections[0], CLIENT.children)
+    pair.client.gateway._beginning.begin(pair.client.gateway.connections[0], CLIENT.children)
     pair.world.run(300.0, 0.5)
     assert begun(pair.client) == tries
     assert pair.client.is_empty
@@ -38,7 +38,7 @@ def test_it_is_begun_so_often_and_no_more(tries):
 def test_for_ever_means_until_somebody_is_there():
     pair = persistent(0)
     pair.world.wire.leave(pair.gateway.address)
-    pair.client.gateway._begin(pair.client.gateway.connections[0], CLIENT.children)
+    pair.client.gateway._beginning.begin(pair.client.gateway.connections[0], CLIENT.children)
     pair.world.run(2000.0, 0.5)
     assert 8 <= begun(pair.client) <= 20
     restart_gateway(pair)
@@ -52,7 +52,7 @@ def test_for_ever_means_until_somebody_is_there():
 def test_a_connection_that_was_taken_out_is_not_called_again():
     pair = persistent(0)
     pair.world.wire.leave(pair.gateway.address)
-    pair.client.gateway._begin(pair.client.gateway.connections[0], CLIENT.children)
+    pair.client.gateway._beginning.begin(pair.client.gateway.connections[0], CLIENT.children)
     pair.world.run(20.0, 0.5)
     pair.client.gateway.reload(())
     before = begun(pair.client)
@@ -63,7 +63,7 @@ def test_a_connection_that_was_taken_out_is_not_called_again():
 def test_nothing_is_begun_again_by_a_gateway_that_stops():
     pair = persistent(0)
     pair.world.wire.leave(pair.gateway.address)
-    pair.client.gateway._begin(pair.client.gateway.connections[0], CLIENT.children)
+    pair.client.gateway._beginning.begin(pair.client.gateway.connections[0], CLIENT.children)
     pair.world.run(10.0, 0.5)
     pair.client.gateway.shutdown()
     before = begun(pair.client)

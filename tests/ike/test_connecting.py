@@ -6,7 +6,7 @@ from attrs import evolve
 
 from ikegw.events import AddressLeased, AddressReleased, ChildDown, ChildUp, IkeDown, IkeUp
 from ikegw.gate.limits import Limits
-from ikegw.ike.gateway import Gateway
+from ikegw.ike.beginning import Beginning
 from ikegw.policy.proposals import parse_offer
 from ikegw.testing.pair import CLIENT, GATEWAY, make_pair
 from ikegw.wire.message import decode_header, decode_message
@@ -201,7 +201,7 @@ def test_replace_deletes_the_older_session_of_the_same_identity(pair, monkeypatc
         (evolve(CLIENT, remote_addresses=(IPv4Network("192.0.2.1/32"),)),),
         pair.client.gateway.authenticator.credentials,
     )
-    monkeypatch.setattr(Gateway, "_first_contact", lambda self, connection: False)
+    monkeypatch.setattr(Beginning, "_first_contact", lambda self, connection: False)
     other.gateway.initiate("home")
     pair.world.run()
     assert len(pair.gateway.gateway.listing()) == 1

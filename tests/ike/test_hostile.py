@@ -35,7 +35,7 @@ def size(pair: Pair) -> tuple[int, ...]:
     gateway = pair.gateway.gateway
     return (
         len(gateway._by_spi),
-        len(gateway._half_open),
+        len(gateway._table.half_open),
         gateway.admission.half_open_total,
         len(pair.gateway.plane.installed),
         len(pair.gateway.plane.spis.taken),

@@ -6,7 +6,7 @@ import pytest
 from attrs import evolve
 
 from ikegw.events import AddressLeased, AddressReleased, ChildDown, ChildRekeyed, IkeDown, IkeRekeyed
-from ikegw.ike.gateway import Gateway
+from ikegw.ike.beginning import Beginning
 from ikegw.ike.renewal import RENEWAL_SECONDS
 from ikegw.ike.slot import Intent
 from ikegw.policy.connections import Unique
@@ -257,7 +257,7 @@ def test_R_15_a_lease_that_a_provider_gives_when_it_is_cancelled_is_given_back(m
 
 
 def second_login(pair: Pair, monkeypatch, *, initial_contact: bool):
-    monkeypatch.setattr(Gateway, "_first_contact", lambda self, connection: initial_contact)
+    monkeypatch.setattr(Beginning, "_first_contact", lambda self, connection: initial_contact)
     other = pair.world.host(
         "192.0.2.3", pair.client.gateway.connections, pair.client.gateway.authenticator.credentials
     )

@@ -143,7 +143,7 @@ def test_a_refused_login_leaves_its_seat():
     assert not connects(pair, another(pair, "alice", "10.9.8.7"))
     pair.client.gateway.terminate(1)
     pair.world.run(1.0)
-    assert not pair.gateway.gateway._sessions._seats
+    assert not pair.gateway.gateway._table.running._seats
 
 
 # ------------------------------------------------------------ what the Accept says

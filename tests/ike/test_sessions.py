@@ -547,8 +547,8 @@ def test_seats_are_given_back():
     pair.world.run(40.0, 0.05)
     pair.client.gateway.terminate(1)
     pair.world.run(1.0)
-    assert not pair.gateway.gateway._sessions._seats
-    assert not pair.gateway.gateway._sessions._ending
+    assert not pair.gateway.gateway._table.running._seats
+    assert not pair.gateway.gateway._table.running._ending
 
 
 def test_what_loses_its_address_lost_its_service():

@@ -68,7 +68,7 @@ def test_Q_17_the_old_ike_sa_stands_until_all_children_are_made_anew():
     pair = started(with_two(CLIENT, start=StartAction.START))
     (sa,) = pair.client.gateway._by_spi.values()
     lose_first(pair, ExchangeType.CREATE_CHILD_SA)
-    pair.client.gateway.reauthenticate(sa)
+    pair.client.gateway._table.reauthenticate(sa)
     while len(pair.client.heard(ChildUp)) < 4:
         assert set(names(pair.client)) == {"net", "other"}
         assert len(pair.gateway.plane.installed) >= 2
@@ -91,7 +91,7 @@ def test_a_client_that_never_deletes_the_ike_sa_that_it_replaced_has_one_all_the
 def test_Q_16_re_authentication_takes_all_children_along():
     pair = started(with_two(CLIENT, start=StartAction.START))
     (sa,) = pair.client.gateway._by_spi.values()
-    pair.client.gateway.reauthenticate(sa)
+    pair.client.gateway._table.reauthenticate(sa)
     pair.world.run(60.0, 0.25)
     have_one_ike_sa_with_both(pair)
     assert [up.child for up in pair.client.heard(ChildUp)] == ["net", "other"] * 2

@@ -131,17 +131,17 @@ def remains(party: Party) -> dict[str, object]:
         return {}
     host = party.host
     gateway = host.gateway
-    gateway._departed._sweep(party.world.clock.seconds())
+    gateway._table.departed._sweep(party.world.clock.seconds())
     found = {
         "IKE SAs": [_tell(sa) for sa in party.sas],
-        "IKE SAs by peer": list(gateway._by_peer),
+        "IKE SAs by peer": list(gateway._table.by_peer),
         "half-open": gateway.half_open_total + gateway.admission.half_open_total,
-        "stored answers": len(gateway._departed),
+        "stored answers": len(gateway._table.departed),
         "installed": len(host.plane.installed),
         "SPIs": _hex(host.plane.spis.taken),
         "lent addresses": sum(use.lent for use in host.pool.usage()),
         "sessions": [session.id for session in gateway.sessions()],
-        "places of sessions": len(gateway._sessions._seats),
+        "places of sessions": len(gateway._table.running._seats),
         "timers": party.timers,
         "unanswered wishes": len(party.asked),
     }
