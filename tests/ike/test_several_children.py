@@ -80,7 +80,7 @@ def test_Q_17_the_old_ike_sa_stands_until_all_children_are_made_anew():
 def test_a_client_that_never_deletes_the_ike_sa_that_it_replaced_has_one_all_the_same():
     pair = started(with_two(CLIENT, start=StartAction.START))
     (sa,) = pair.client.gateway._by_spi.values()
-    pair.client.gateway.call(sa.connection, sa.connection.children[0])
+    pair.client.gateway._beginning.call(sa.connection, sa.connection.children[0])
     pair.world.run(GIVE_WAY_SECONDS / 2, 0.25)
     assert len(pair.gateway.gateway.listing()) == 2
     pair.gateway.gateway.rekey(1)
