@@ -29,7 +29,8 @@ def measured(pair: Pair, registry: CollectorRegistry) -> Measures:
     """What is measured of a pair's gateway from now on."""
     measures = Measures(registry, pair.world.clock.seconds)
     pair.gateway.gateway.publish = measures.publish
-    pair.gateway.gateway._surroundings = evolve(pair.gateway.gateway._surroundings, publish=measures.publish)
+    table = pair.gateway.gateway._table
+    table.surroundings = evolve(table.surroundings, publish=measures.publish)
     return measures
 
 
