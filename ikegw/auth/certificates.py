@@ -18,6 +18,7 @@ from service_identity import CertificateError
 from service_identity.hazmat import DNS_ID, DNSPattern
 
 from ikegw.auth.distribution import MOST_POINTS, DistributionPoint, points_of
+from ikegw.policy.demands import Pin, PinOf
 from ikegw.policy.distinguished_names import spell
 from ikegw.policy.identities import Normal, display, from_address, normal
 from ikegw.wire.identification import Identity
@@ -103,11 +104,13 @@ class X509:
         """By what CERTREQ would name it."""
         return key_hash(self.public_key)
 
-    @property
-    def key_digest(self) -> bytes:
-        """SHA-256 of its SubjectPublicKeyInfo, by which a key is pinned."""
+    @cached_property
+    def pins(self) -> tuple[Pin, Pin]:
+        """By what it, and its key, can be pinned."""
         info = self.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return sha256(info).digest()
+        digests = ((PinOf.CERTIFICATE, sha256(self.der)), (PinOf.KEY, sha256(info)))
+        whole, key = (Pin(of, digest.digest()) for of, digest in digests)
+        return whole, key
 
     @cached_property
     def serial(self) -> int:

@@ -1,7 +1,6 @@
 """The certificate by which a peer is to be believed: under an authority, or pinned, and in the peer's name (RFC 4945 §3)."""
 
 from datetime import datetime
-from hashlib import sha256
 from typing import Final
 
 from ikegw.auth.certificate_policies import require_policies
@@ -11,7 +10,6 @@ from ikegw.auth.credentials import Credentials
 from ikegw.auth.errors import no_own_material, not_authentic
 from ikegw.auth.periods import validity_problem
 from ikegw.policy.connections import RemoteAuth
-from ikegw.policy.demands import Pin, PinOf
 from ikegw.policy.identities import display
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import IdType
@@ -66,21 +64,16 @@ def _pinned(
     here = [credentials.certificates[name][0] for name in files]
     if presented:
         leaf, *_ = parse_presented(presented[:1])
-        if leaf.der in {each.der for each in here} or _is_one_of(leaf, pins):
+        if leaf.der in {each.der for each in here} or set(leaf.pins) & set(pins):
             return leaf
         what = ", ".join((*files, *map(str, pins)))
         raise not_authentic(f"{display(identity)} sent another certificate than the pinned {what}")
-    here += [first for first, *_ in credentials.certificates.values() if _is_one_of(first, pins)]
+    here += [first for first, *_ in credentials.certificates.values() if set(first.pins) & set(pins)]
     found = next((each for each in here if carries(each.names, identity)), None)
     if found is None:
         known = ", ".join(files) or "none of remote.pinned is in certs/, and the peer sent none"
         raise not_authentic(f"none of the pinned certificates ({known}) is {display(identity)}'s")
     return found
-
-
-def _is_one_of(certificate: X509, pins: tuple[Pin, ...]) -> bool:
-    digests = {PinOf.CERTIFICATE: sha256(certificate.der).digest(), PinOf.KEY: certificate.key_digest}
-    return any(digests[pin.of] == pin.digest for pin in pins)
 
 
 def _require_valid(pinned: X509, now: datetime) -> None:

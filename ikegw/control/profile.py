@@ -49,7 +49,10 @@ def add_profile(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
         "--server", default="", help="where to call, if local.id does not say it: a DNS name or an address"
     )
     parser.add_argument(
-        "--p12", type=Path, metavar="FILE", help="the person's key and certificate, to go along"
+        "--p12",
+        type=Path,
+        metavar="FILE",
+        help="the person's key and certificate, to go along (with EAP: EAP-TLS)",
     )
     parser.add_argument(
         "--key", default="rsa", help="kind of that key: rsa, ecdsa256, ecdsa384 (default: %(default)s)"
@@ -72,9 +75,14 @@ def add_profile(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
 def _run(options: argparse.Namespace) -> int:
     try:
         config = load(options.config)
-        wanted = _completed(
-            describe(config, options.connection, options.user, options.server), config, options
+        described = describe(
+            config,
+            options.connection,
+            options.user,
+            options.server,
+            has_certificate=options.p12 is not None,
         )
+        wanted = _completed(described, config, options)
         made = CLIENTS[options.client](wanted)
         for file in made.files:
             write(options.output / file.name, file.octets, PRIVATE if file.secret else PUBLIC)

@@ -10,8 +10,13 @@ from ikegw.wire.registry import IdType
 CALLED_BY = frozenset({IdType.FQDN, IdType.IPV4_ADDR, IdType.IPV6_ADDR})
 
 
-def describe(config: Config, name: str, user: str, server: str = "") -> Wanted:
-    """The connection of that name for `user`; `server` is where it calls, if that is not to be seen. NotPossible."""
+def describe(
+    config: Config, name: str, user: str, server: str = "", *, has_certificate: bool = False
+) -> Wanted:
+    """The connection of that name for `user`; `server` is where it calls, if that is not to be seen. NotPossible.
+
+    With a certificate it logs in by EAP-TLS where EAP is asked for.
+    """
     connection = config.connection(name)
     if connection is None:
         known = ", ".join(each.name for each in config.connections) or "none"
@@ -26,7 +31,7 @@ def describe(config: Config, name: str, user: str, server: str = "") -> Wanted:
         user,
         server,
         server if identity is None else display(identity),
-        _login(config, connection),
+        _login(config, connection, has_certificate=has_certificate),
         connection.proposals,
         connection.children[0].proposals,
         _networks(connection),
@@ -57,7 +62,7 @@ def _server(connection: Connection) -> str:
     )
 
 
-def _login(config: Config, connection: Connection) -> Login:
+def _login(config: Config, connection: Connection, *, has_certificate: bool) -> Login:
     local, remote = connection.local.kind, connection.remote.kind
     if AuthKind.PSK in (local, remote):
         raise NotPossible(
@@ -70,8 +75,10 @@ def _login(config: Config, connection: Connection) -> Login:
         return Login.CERTIFICATE_AND_PASSWORD
     if remote is AuthKind.PUBKEY:
         return Login.CERTIFICATE
-    is_tls = connection.aaa == "local" and config.eap.methods == (EapMethod.TLS,)
-    return Login.EAP_TLS if is_tls else Login.PASSWORD
+    methods = config.eap.methods if connection.aaa == "local" else (EapMethod.TLS, EapMethod.MSCHAPV2)
+    if has_certificate and EapMethod.TLS not in methods:
+        raise NotPossible('eap.methods has no "tls", so nobody logs in with a certificate; leave --p12 out')
+    return Login.EAP_TLS if has_certificate or methods == (EapMethod.TLS,) else Login.PASSWORD
 
 
 def _networks(connection: Connection) -> tuple[Network, ...]:

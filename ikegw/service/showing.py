@@ -8,6 +8,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, DeferredList
 
 from ikegw import __version__
+from ikegw.config.settings import is_container
 from ikegw.control.protocol import Json
 from ikegw.crypto.transforms import ENCRYPTIONS, GROUPS, INTEGRITIES, PRFS
 from ikegw.ike.listing import Row
@@ -122,10 +123,11 @@ class Showing:
         shelves = (("certs", credentials.certificates), ("ca", credentials.authorities))
         return [
             {
-                "file": f"{directory}/{file}",
+                "file": f"{'private' if is_container(file) else directory}/{file}",
                 "subject": each.subject,
                 "valid_until": each.end.isoformat(),
                 "private_key": each.der in ours,
+                "pins": list(map(str, each.pins)),
             }
             for directory, files in shelves
             for file, certificates in files.items()

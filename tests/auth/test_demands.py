@@ -3,7 +3,6 @@
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from ikegw.crypto.transforms import PRF_BY_ID
 from ikegw.pki.authority import authority_extensions
 from ikegw.pki.extensions import Extension
 from ikegw.policy.connections import AuthKind, RemoteAuth
-from ikegw.policy.demands import Demands, Pin, PinOf, Weakness
+from ikegw.policy.demands import Demands, Pin, Weakness
 from ikegw.policy.identities import parse_identity
 from ikegw.testing.pki import Authority, Party, Period, subject
 from ikegw.wire.authentication import Authentication
@@ -60,8 +59,7 @@ def judged(
 
 class TestPins:
     def pins(self, party: Party) -> tuple[Pin, Pin]:
-        parsed = X509.of(party.certificate)
-        return Pin(PinOf.CERTIFICATE, sha256(party.der).digest()), Pin(PinOf.KEY, parsed.key_digest)
+        return X509.of(party.certificate).pins
 
     def test_as_openssl_writes_them(self, world: World) -> None:
         certificate, key = self.pins(world.carol)

@@ -66,7 +66,7 @@ def profile(underlay: Underlay, configuration: Path, directory: Path, *more: str
     return directory
 
 
-@pytest.mark.parametrize("login", ["certificate", "password", "certificate-and-password"])
+@pytest.mark.parametrize("login", ["certificate", "password", "certificate-and-password", "eap-tls"])
 def test_charon_logs_in_with_its_profile(laboratory: Laboratory, tmp_path: Path, login: str) -> None:
     underlay = underlays.direct(laboratory.network)
     pki = authority(tmp_path, str(underlay.gateway_address))
@@ -78,9 +78,13 @@ def test_charon_logs_in_with_its_profile(laboratory: Laboratory, tmp_path: Path,
         "certificate": {},
         "password": {"aaa": "local", "remote": {"auth": "eap", "cacerts": []}},
         "certificate-and-password": {"aaa": "local", "remote-2": {"auth": "eap"}},
+        "eap-tls": {"aaa": "local", "remote": {"auth": "eap", "cacerts": []}},
     }
-    gateway.load(gateway_settings(underlay.gateway_address, logins[login]))
-    more = ["--p12", str(pki / "clients" / f"{roadwarrior.CLIENT}.p12")] if "certificate" in login else []
+    tls: Tree = {"methods": ["tls"], "certs": [f"{roadwarrior.GATEWAY}.pem"], "cacerts": ["ca.pem"]}
+    settings = gateway_settings(underlay.gateway_address, logins[login])
+    gateway.load(merged(settings, {"eap": tls}) if login == "eap-tls" else settings)
+    container = ["--p12", str(pki / "clients" / f"{roadwarrior.CLIENT}.p12")]
+    more = [] if login == "password" else container
     more += ["--password-file", str(tmp_path / "password")] if "password" in login else []
     install(client, profile(underlay, gateway.configuration, tmp_path / "profile", *more))
 

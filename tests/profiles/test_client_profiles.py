@@ -23,6 +23,9 @@ Make = Callable[..., dict[str, bytes]]
 CLIENTS = ("windows", "apple", "android", "strongswan", "networkmanager")
 PASSWORD = "correct horse battery"
 
+SECRETS = f'[secrets.eap."carol@example.org"]\nsecret = "{PASSWORD}"\n'
+DOCS = Path(__file__).parents[2] / "docs"
+
 CONNECTION = """\
 [connections.road]
 proposals = ["aes256gcm16-prfsha384-ecp384"]
@@ -58,7 +61,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Path:
     secrets = directory / "secrets.d"
     secrets.mkdir()
     (secrets / "eap.toml").touch(mode=0o600)
-    (secrets / "eap.toml").write_text(f'[secrets.eap."carol@example.org"]\nsecret = "{PASSWORD}"\n')
+    (directory / "ikegw.toml").touch(mode=0o600)
+    (secrets / "eap.toml").write_text(SECRETS)
     return directory
 
 
@@ -195,6 +199,20 @@ class TestWindows:
         assert "(New-EapConfiguration -Tls -UserCertificate)" in self.only(script, "Add-VpnConnection ")
         assert "Cert:\\CurrentUser\\My" in self.only(script, "    Import-PfxCertificate ")
 
+    def test_a_certificate_where_EAP_is_asked_for_means_EAP_TLS(
+        self, make: Make, p12: tuple[str, str]
+    ) -> None:
+        """Which methods a RADIUS server has is not to be seen."""
+        radius = (
+            CONNECTION
+            + '[radius.realms.office]\nservers = "one"\n[secrets.radius.one]\nsecret = "a secret of theirs"\n'
+        )
+        radius += '[radius.servers.one]\naddress = "192.0.2.9"\n'
+        asked = {"text": radius, "connection": 'aaa = "office"', "remote": 'auth = "eap"'}
+        assert b"-Tls -UserCertificate" in make("windows", *p12, **asked)[".ps1"]
+        assert b"-Tls -UserCertificate" not in make("windows", **asked)[".ps1"]
+        assert b'eap.methods has no "tls"' in make("windows", *p12, refused=True, **EAP)["said"]
+
     def test_everything_goes_through_the_tunnel_if_the_connection_leads_everywhere(self, make: Make) -> None:
         everywhere = CONNECTION.replace('["10.1.0.0/16", "fd00:1::/64"]', '["0.0.0.0/0", "::/0"]')
         script = make("windows", text=everywhere, **EAP)[".ps1"]
@@ -314,13 +332,10 @@ class TestSuites:
 
 class TestRefusals:
     @pytest.mark.parametrize("client", CLIENTS)
-    def test_a_shared_key_is_put_into_no_profile(self, make: Make, gateway: Path, client: str) -> None:
+    def test_a_shared_key_is_put_into_no_profile(self, make: Make, client: str) -> None:
         psk = CONNECTION.replace('id = "vpn.example.org"', 'id = "vpn.example.org"\nauth = "psk"')
         psk += '[secrets.ike.road]\nsecret = "hunter2"\n'
-        (gateway / "ikegw.toml").touch()
-        (gateway / "ikegw.toml").chmod(0o600)
         made = make(client, text=psk, remote='auth = "psk"', refused=True)
-        (gateway / "ikegw.toml").chmod(0o644)
         assert b"whoever has it can pretend to be the gateway" in made["said"]
         assert set(made) == {"said"}
 
@@ -367,6 +382,19 @@ class TestRefusals:
     def test_what_is_secret_is_not_shown(self) -> None:
         wanted = Wanted("road", "carol", "vpn", "vpn", None, (), (), container=b"hunter2", password="hunter2")  # type: ignore[arg-type]
         assert "hunter2" not in repr(wanted)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_the_configuration_in_the_page_of_clients_is_one(make: Make, gateway: Path, client: str) -> None:
+    """As it stands there: the gateway loads it, and a profile comes of it."""
+    (block,) = re.findall(r"```toml\n(.*?)```", (DOCS / "clients.md").read_text(), re.DOTALL)
+    text, secrets = block.split("[secrets", 1)
+    (gateway / "secrets.d" / "eap.toml").write_text(f"[secrets{secrets}")
+    try:
+        assert make(client, text=text.replace("{", "{{").replace("}", "}}"))
+        assert main(["check", str(gateway / "ikegw.toml")]) == 0
+    finally:
+        (gateway / "secrets.d" / "eap.toml").write_text(SECRETS)
 
 
 def test_a_user_of_odd_letters_makes_a_tame_file(make: Make, tmp_path: Path) -> None:

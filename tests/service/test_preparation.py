@@ -1,12 +1,15 @@
 """Reading a configuration with its credentials: whole or not at all, and every problem of either told."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ikegw.addresses.pools import PoolAddresses
 from ikegw.control.units import duration
+from ikegw.pki.pkcs12 import Form, pack
 from ikegw.service.preparation import Unusable, prepare
+from ikegw.testing.pki import Authority, Period, write_directory
 
 CONNECTION = """
 [connections.road.local]
@@ -14,6 +17,15 @@ auth = "psk"
 id = "gw.example.org"
 [connections.road.remote]
 auth = "psk"
+[connections.road.children.net]
+"""
+
+
+CERTIFIED = """
+[connections.road.local]
+id = "gw.example.org"
+certs = "gw.p12"
+[connections.road.remote]
 [connections.road.children.net]
 """
 
@@ -52,6 +64,34 @@ def test_every_credential_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     assert [problem.split(":")[0] for problem in refused.value.problems] == [
         str(tmp_path / room / "x.pem") for room in ("certs", "ca", "private")
     ]
+
+
+def test_what_should_be_known_of_certificates_and_keys_is_noted(tmp_path: Path) -> None:
+    """Of a key under a passphrase, whose certificate ends within 30 days, and of one that has none."""
+    main = written(tmp_path, "")
+    root = Authority.root("root", "ecdsa256", Period.around(datetime.now(UTC)))
+    soon = root.issue("gw.example.org", "ecdsa256", period=Period.around(datetime.now(UTC), 20))
+    write_directory(tmp_path, {"idle": root.issue("idle", "ecdsa256")}, {"root": root.certificate})
+    (tmp_path / "certs" / "idle.pem").unlink()
+    container = tmp_path / "private" / "gw.p12"
+    container.touch(mode=0o600)
+    container.write_bytes(pack(soon, "gw", [], "hunter2hunter2", Form.MODERN))
+    secrets = tmp_path / "secrets.d" / "key.toml"
+    secrets.write_text(
+        f'{secrets.read_text()}[secrets.private.gw]\nfile = "gw.p12"\nsecret = "hunter2hunter2"\n'
+    )
+    main.write_text(CERTIFIED + CONNECTION.replace("road", "other"))
+
+    prepared = prepare(main)
+
+    assert [own.place for own in prepared.credentials.own] == ["private/gw.p12"]
+    (expiring,) = (note for note in prepared.notes if note.startswith("private/gw.p12: "))
+    assert expiring.endswith("renew it in time")
+    assert (
+        "private/idle.pem: no certificate in certs/ belongs to this key; put it there, or remove the key"
+        in prepared.notes
+    )
+    assert "hunter2" not in repr(prepared)
 
 
 def test_the_secret_is_in_no_repr(tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ REMOTE: Final = Table(
             listed(kinds.PIN),
             [],
             "The peer's certificates or public keys, trusted by themselves, by SHA-256: `sha256:` as `openssl x509 -fingerprint "
-            "-sha256` shows it, or `key-sha256:`, which survives a renewal. As with `certs`, authorities count only if named.",
+            "-sha256` shows it, or `key-sha256:`, which survives a renewal (`ikegwctl certs --json` has both). As with `certs`, "
+            "authorities count only if named.",
         ),
         Key(
             "cert_policy",
