@@ -19,6 +19,7 @@ from laboratory.freeradius import MACHINE, SERVER_NAME, RadiusPki
 from laboratory.radius_logins import RadiusGateway, settings_for
 from laboratory.room import Laboratory
 from OpenSSL import SSL
+from twisted.internet.defer import succeed
 from twisted.internet.task import Clock
 
 from ikegw.eap import tls_contexts
@@ -55,13 +56,14 @@ def party(name: str, purpose: str) -> Party:
     return authority().issue(name, "ecdsa256", usages=(usage,))
 
 
-def dialogue(*methods: EapMethod) -> AaaDialogue:
+def dialogue(*methods: EapMethod, **more: Any) -> AaaDialogue:
     ours = party("aaa.test", "server")
     settings = Settings(
         methods,
         Passwords({NAME: PASSWORD.encode()}),
         OwnCertificate(ours.certificate, ours.key),
         (authority().certificate,),
+        **more,
     )
     path = NetworkPath(Endpoint(ip_address("192.0.2.1"), 500), Endpoint(ip_address("192.0.2.2"), 500))
     caller = Caller("s", "home", 1, path, parse_identity(NAME), NAME, "local")
@@ -146,6 +148,16 @@ def test_eapol_test_shows_a_certificate_of_somebody_else(eapol: Start, tmp_path:
     answer, outcome = log_in(peer, dialogue(EapMethod.TLS))
     assert isinstance(answer, Reject)
     assert "mallory" in answer.message
+    assert not outcome.success
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_eapol_test_is_refused_for_a_revoked_certificate(eapol: Start, tmp_path: Path, version: str) -> None:
+    """Good as it is, it has heard of nothing by then that it might take for success."""
+    phase1 = f"tls_disable_tlsv1_3={int(version == '1.2')}"
+    peer = eapol(eap="TLS", phase1=phase1, **certificate_files(tmp_path, NAME))
+    answer, outcome = log_in(peer, dialogue(EapMethod.TLS, look_into=lambda shown: succeed("it was revoked")))
+    assert answer == Reject(answer.eap, "EAP-tls: it was revoked")
     assert not outcome.success
 
 
