@@ -72,10 +72,12 @@ class X509:
         extensions = certificate.extensions
         constraints = extension(extensions, x509.BasicConstraints)
         purposes = extension(extensions, x509.ExtendedKeyUsage)
-        subject = certificate.subject.public_bytes()
+        subject, der = certificate.subject.public_bytes(), certificate.public_bytes(Encoding.DER)
+        if der[-len(certificate.signature) - 1]:  # unused bits of a BIT STRING, which libraries let pass
+            raise BadCertificate("its signature is no whole number of octets")
         return cls(
             certificate,
-            certificate.public_bytes(Encoding.DER),
+            der,
             spell(subject) or "(a subject that cannot be shown)",
             subject,
             certificate.issuer.public_bytes(),

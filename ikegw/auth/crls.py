@@ -88,6 +88,11 @@ class Crl:
         for extension in crl.extensions:
             if extension.critical and not isinstance(extension.value, _UNDERSTOOD):
                 raise BadCrl(f"a critical extension that is not understood ({extension.oid.dotted_string})")
+        der = crl.public_bytes(Encoding.DER)
+        if der[
+            -len(crl.signature) - 1
+        ]:  # unused bits of a BIT STRING (RFC 5280 §5.1.1.3), which libraries let pass
+            raise BadCrl("its signature is no whole number of octets")
         base = _extension(crl, x509.DeltaCRLIndicator)
         number = _extension(crl, x509.CRLNumber)
         freshest = _extension(crl, x509.FreshestCRL)
@@ -103,7 +108,7 @@ class Crl:
             points_of(freshest),
             revoked - unrevoked,
             unrevoked,
-            crl.public_bytes(Encoding.DER),
+            der,
             crl,
         )
 

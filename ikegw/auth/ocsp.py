@@ -1,6 +1,6 @@
 """What a responder says of one certificate (RFC 6960): our question, and its answer read and checked into a value."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ikegw.auth.certificates import STRONG_HASHES, X509, BadCertificate
+from ikegw.auth.certificates import STRONG_HASHES, X509, BadCertificate, read
 from ikegw.auth.crls import CLOCKS_DIFFER
 from ikegw.crypto.compare import equal
 
@@ -70,6 +70,8 @@ def read_answer(
         response = ocsp.load_der_ocsp_response(octets)
         if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
             raise BadAnswer(f"the responder says {response.response_status.name}")
+        if b"\0" + response.signature not in octets:  # unused bits of a BIT STRING, which libraries let pass
+            raise BadAnswer("its signature is no whole number of octets")
         _require_nonce(response, nonce)
         delegate = _signer(response, issuer, now)
         single = next(_about(response, certificate, issuer), None)
@@ -124,13 +126,17 @@ def _signer(response: ocsp.OCSPResponse, issuer: X509, now: datetime) -> X509 | 
         return None
     for certificate in response.certificates[:MOST_CERTIFICATES]:
         try:
-            delegate = X509.of(certificate)
+            (delegate,) = read(_once(certificate))
         except BadCertificate:
             continue
         if _signed_by(response, delegate):
             _require_delegated(delegate, issuer, now)
             return delegate
     raise BadAnswer("neither the issuer nor anybody whose certificate is in it signed it")
+
+
+def _once(certificate: x509.Certificate) -> Callable[[], list[x509.Certificate]]:
+    return lambda: [certificate]
 
 
 def _require_delegated(delegate: X509, issuer: X509, now: datetime) -> None:
