@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from hashlib import sha1
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -126,7 +127,7 @@ def test_what_comes_along_damaged_is_as_if_not_sent(world: World, scene: Callabl
     carol, octets = scene(world)
     judge = judging(world, carol)
     encoding = CertEncoding.CRL if scene is listed else CertEncoding.OCSP_CONTENT
-    for at in damaged(octets):
+    for at in islice(damaged(octets), 0, None, 3):
         assert_refused(judge(b"", (*whole(carol), Certificate(encoding, at))))
 
 
@@ -139,7 +140,7 @@ def test_whoever_signs_what_is_damaged_gets_no_exception_out_of_us(
     judge = judging(world, carol)
     monkeypatch.setattr(Crl, "_verifies", lambda self, issuer: True)
     monkeypatch.setattr(ocsp, "_signed_by", lambda response, signer: True)
-    outcomes = [judge(at, whole(carol)) for at in damaged(octets)]
+    outcomes = [judge(at, whole(carol)) for at in islice(damaged(octets), 0, None, 3)]
     refused = [found for found in outcomes if not isinstance(found, Verified)]
     assert len(refused) < len(outcomes), "some bits mean nothing to us"
     for found in refused:
@@ -158,7 +159,7 @@ def test_what_is_damaged_under_its_right_hash_is_refused(world: World, encoding:
         octets = tlv(0x30, tlv(0xA0, carol.der) + tlv(0xA1, world.root.crl()))
     judge = judging(world, carol)
 
-    for at in damaged(octets):
+    for at in islice(damaged(octets), 0, None, 3):
         digest = sha1(at, usedforsecurity=False).digest()
         found = judge(at, (Certificate(encoding, digest + URL.encode()),))
         assert_refused(found, AuthFailure.NOT_AUTHENTIC, AuthFailure.DOWNLOAD_FAILED)
