@@ -63,6 +63,7 @@ def ours() -> Tree:
         "net": {**child(1, 2, 0, "aes256gcm16-esn"), **passive},
         "host": {**HOST, **passive},
         "route": {**child(1, 2, 2), **passive, "if_id": 42},
+        "squeezed": {**child(1, 2, 3), **passive},
     }
     return {
         "data_plane": {"kind": "kernel"},
@@ -77,7 +78,12 @@ def ours() -> Tree:
 
 def theirs() -> Tree:
     gateway, gateway6 = (OURS, GATEWAY), (OURS6, GATEWAY)
-    site: Tree = {"net": child(2, 1, 0, "aes256gcm16-esn"), "host": HOST, "route": child(2, 1, 2)}
+    site: Tree = {
+        "net": child(2, 1, 0, "aes256gcm16-esn"),
+        "host": HOST,
+        "route": child(2, 1, 2),
+        "squeezed": child(2, 1, 3, ipcomp=True),
+    }
     return {
         "connections": {
             "site": connection((THEIRS, "site@x"), gateway, site),
@@ -160,6 +166,14 @@ def test_udp_encapsulation(pair: Pair) -> None:
     pair.peer.connect("enc")
     reach(pair, 1)
     assert states(pair.here).count("encap type espinudp sport 4500 dport 4500") >= 2
+
+
+def test_a_peer_that_would_compress_is_answered_without(pair: Pair) -> None:
+    since = pair.peer.daemon.mark()
+    pair.peer.connect("squeezed")
+    assert "IPCOMP_SUP" in pair.peer.daemon.text(since), "it offered"
+    reach(pair, 3)
+    assert "proto comp" not in states(pair.there)
 
 
 def test_a_route_based_tunnel_through_the_operators_own_interface(pair: Pair) -> None:

@@ -1,15 +1,22 @@
 """A guest with Debian's kernel, booted by `script/kernel-lab`: it sees our files, runs a command, and hands back what it said."""
 
 import os
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import frozen
+from attrs import define, field, frozen
+
+from laboratory.namespaces import Namespace
+from laboratory.processes import Daemon, until
+from laboratory.settings import Tree
+from laboratory.strongswan import StrongSwan
 
 TOP = Path(__file__).parents[3]
+LAB = str(TOP / "script/kernel-lab")
 MODULES = ("esp4", "esp6", "xfrm_user", "xfrm_interface", "veth", "tun", "dummy")
 
 
@@ -36,7 +43,7 @@ def run_tests(files: Sequence[str], directory: Path, *, seconds: int = 300) -> R
     results = directory / "results.xml"
     pytest = f"{sys.executable} -m pytest -q -p no:cacheprovider --color=no --junit-xml={results}"
     script = f"modprobe -a {' '.join(MODULES)}; exec {pytest} {' '.join(files)}"
-    lab = [str(TOP / "script/kernel-lab"), "-c", "1", "-t", str(seconds), "-o", str(directory)]
+    lab = [LAB, "-c", "1", "-t", str(seconds), "-o", str(directory)]
     done = subprocess.run(
         [*lab, "--", "sh", "-c", script],
         cwd=TOP,
@@ -64,3 +71,57 @@ def _read(results: Path, output: str) -> Report:
         elif case.find("skipped") is None:
             passed += 1
     return Report(failures, passed, output)
+
+
+@define
+class GuestPeer:
+    """strongSwan in a guest, with the kernel's ESP, and echoes of datagrams; the guest's network card is `tap` in `place`."""
+
+    place: Namespace
+    tap: str
+    directory: Path
+    daemon: Daemon = field(init=False)
+
+    @daemon.default
+    def _daemon(self) -> Daemon:
+        script = str(Path(__file__).with_name("guest_peer.sh"))
+        lab = [
+            LAB,
+            "-c",
+            "1",
+            "-o",
+            str(self._output),
+            "-n",
+            self.tap,
+            "--",
+            script,
+            str(self.directory / "peer"),
+        ]
+        return Daemon("guest", self.place.within(*lab), self.directory / "guest.log", os.environ)
+
+    @property
+    def _output(self) -> Path:
+        return self.directory / "output"
+
+    def start(self, settings: Tree, *network: str) -> None:
+        """Boot, give `ip` these commands, and wait until strongSwan has its settings."""
+        peer = StrongSwan("peer", self.place, self.directory / "peer", by_kernel=True)
+        peer.prepare()
+        peer.write(settings)
+        (peer.directory / "network").write_text("\n".join(network) + "\n")
+        self._output.mkdir()
+        self.daemon.start()
+        self.daemon.wait_for("^serving", timeout=60.0)
+
+    def finish(self) -> str:
+        """End the guest; the SAs that its kernel had."""
+        since = self.daemon.mark()
+        (self._output / "done").touch()
+        until(lambda: not self.daemon.running, "the guest goes on", 30.0)
+        return self.daemon.text(since)
+
+    def stop(self) -> None:
+        """End it, whatever it does."""
+        if self.daemon.running:
+            os.killpg(self.daemon.pid, signal.SIGTERM)
+            self.daemon.stop()

@@ -72,6 +72,17 @@ class StrongSwan:
         """Start charon and wait until it can be spoken to."""
         if not CHARON.exists():
             raise FileNotFoundError(f"{CHARON} is missing: run script/setup")
+        self.prepare()
+        self._socket.unlink(missing_ok=True)
+        self.daemon.start()
+        until(
+            lambda: self._socket.exists() or not self.daemon.running, f"{self.daemon.name} opened no socket"
+        )
+        if not self.daemon.running:
+            raise CommandFailed(self.daemon.tail())
+
+    def prepare(self) -> None:
+        """Write what it is started with."""
         for kind in _CREDENTIALS:
             (self.directory / kind).mkdir(parents=True, exist_ok=True)
         settings: Tree = {
@@ -91,13 +102,10 @@ class StrongSwan:
             "swanctl": {"load": _SWANCTL_PLUGINS},
         }
         (self.directory / "strongswan.conf").write_text(as_swanctl(settings))
-        self._socket.unlink(missing_ok=True)
-        self.daemon.start()
-        until(
-            lambda: self._socket.exists() or not self.daemon.running, f"{self.daemon.name} opened no socket"
-        )
-        if not self.daemon.running:
-            raise CommandFailed(self.daemon.tail())
+
+    def write(self, settings: Tree) -> None:
+        """Write what `load` loads."""
+        (self.directory / "swanctl.conf").write_text(as_swanctl(_dialect(settings)))
 
     @property
     def _socket(self) -> Path:
@@ -131,7 +139,7 @@ class StrongSwan:
 
     def load(self, settings: Tree) -> None:
         """Load connections, pools, secrets and credentials in place of what was loaded."""
-        (self.directory / "swanctl.conf").write_text(as_swanctl(_dialect(settings)))
+        self.write(settings)
         said = self.swanctl(
             "--load-all", "--clear", "--noprompt", "--file", str(self.directory / "swanctl.conf")
         )
