@@ -15,18 +15,21 @@ from pytest_twisted import inlineCallbacks
 from ikegw.crypto.suites import EspSuite
 from ikegw.crypto.transforms import ENCRYPTIONS, INTEGRITIES
 from ikegw.dataplane.marks import SO_MARK
+from ikegw.dataplane.xfrm import foundation
+from ikegw.dataplane.xfrm.hearing import Hearing
 from ikegw.dataplane.xfrm.probing import probe
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.carriage import PLAIN, Carriage, Mark, Offload
-from ikegw.ports import DataPlaneError
+from ikegw.policy.selectors import from_network
+from ikegw.ports import DataPlaneError, Limits, SoftExpired
 from ikegw.testing.plane_pair import keys_for, mirrored, suite_named, tunnel
 
-SUITES = [
-    EspSuite(cipher, integrity, None, esn)
-    for cipher in ENCRYPTIONS
-    for integrity in ((None,) if cipher.aead else INTEGRITIES)
-    for esn in (False, True)
+PAIRS = [
+    (cipher, integrity) for cipher in ENCRYPTIONS for integrity in ((None,) if cipher.aead else INTEGRITIES)
 ]
+SUITES = [EspSuite(*each, None, number % 2 == 0) for number, each in enumerate(PAIRS)]
+"""All of the registry, every second one with ESN; `test_peers_planes.py` has the others with it."""
+
 GCM = suite_named("aes128gcm16")
 PORT = 7779
 
@@ -185,6 +188,40 @@ def test_policies_are_hashed_by_their_remote_end_unless_the_operator_has_chosen(
     yield pair.running[0].start()
     yield pair.planes[0].stop()
     assert lengths() == [("0", "24"), ("128", "128")]
+
+
+@between
+@inlineCallbacks
+def test_events_that_the_socket_had_no_room_for_are_told_all_the_same(narrow, pair):
+    sas = []
+    for number in range(1, 13):
+        pair.sides[1].namespace.ip(f"addr add 10.2.0.{100 + number}/32 dev lo")
+        host = (from_network(ip_address(f"10.2.0.{100 + number}")),)
+        one, _ = tunnel(*pair.sides, GCM, number)
+        one = evolve(one, remote_selectors=host, limits=Limits(soft_packets=1))
+        yield installed(pair, one, evolve(mirrored(one), limits=Limits()))
+        sas.append(one)
+    for number in range(1, 13):
+        for _ in range(3):
+            pair.sockets[0].sendto(b"one after the other", (f"10.2.0.{100 + number}", 7777))
+    told = yield pair.heard(0, len(sas))
+    assert sorted(told, key=lambda event: event.inbound_spi) == [SoftExpired(one.inbound_spi) for one in sas]
+    assert narrow[0].counts["overrun"]
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Ears of the planes to come, with room for a few events only."""
+    made = []
+
+    class Narrow(Hearing):
+        def __init__(self, reactor, sock, *heard):
+            super().__init__(reactor, sock, *heard)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the kernel makes it the least it can
+            made.append(self)
+
+    monkeypatch.setattr(foundation, "Hearing", Narrow)
+    return made
 
 
 # ------------------------------------------------------------ refusals

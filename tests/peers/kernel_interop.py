@@ -173,7 +173,7 @@ def test_a_peer_that_would_compress_is_answered_without(pair: Pair) -> None:
     pair.peer.connect("squeezed")
     assert "IPCOMP_SUP" in pair.peer.daemon.text(since), "it offered"
     reach(pair, 3)
-    assert "proto comp" not in states(pair.there)
+    assert "proto comp" not in states(pair.here)
 
 
 def test_a_route_based_tunnel_through_the_operators_own_interface(pair: Pair) -> None:
