@@ -24,8 +24,9 @@ DEFAULT_DIRECTORY: Final = Path("/etc/ikegw-pki")
 KEY: Final = "rsa3072"
 """Every client can check it; Apple's refuse ECDSA in profiles."""
 ROOT_DAYS: Final = 3650
-GATEWAY_DAYS: Final = 825
-"""Apple's systems take no server certificate that is good for longer."""
+GATEWAY_DAYS: Final = 820
+APPLES_DAYS: Final = 824
+"""Apple's systems take no server certificate that is good for longer than 825 days, and ours begin a day ago."""
 CLIENT_DAYS: Final = 730
 CRL_DAYS: Final = 90
 _ALPHABET: Final = "abcdefghijkmnpqrstuvwxyz23456789"
@@ -189,8 +190,8 @@ def _gateway(pki: Pki, options: argparse.Namespace, now: datetime) -> Iterator[s
     yield f"Issued until {_day(entry)}, serial {entry.serial:x}. The gateway's directories of the same names take"
     yield f"  {pki.directory}/certs/{entry.name}.pem"
     yield f"  {pki.directory}/private/{entry.name}.pem"
-    if options.days > GATEWAY_DAYS:
-        yield f"Apple's systems refuse it: it is good for longer than {GATEWAY_DAYS} days."
+    if options.days > APPLES_DAYS:
+        yield f"Apple's systems refuse it: they take what --days {APPLES_DAYS} makes, and nothing longer."
     if options.key.startswith("ed"):
         yield "Windows, Apple's and Android's own clients refuse its key: they take RSA or ECDSA."
 

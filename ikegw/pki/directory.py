@@ -25,9 +25,9 @@ from ikegw.pki.extensions import (
     CLIENT_USAGES,
     GATEWAY_USAGES,
     Extension,
+    client_name,
     crl_at,
     gateway_names,
-    general_name,
 )
 from ikegw.pki.files import PRIVATE, PUBLIC, alone, write
 from ikegw.pki.keys import BadKey, from_pem, to_pem
@@ -127,9 +127,12 @@ class Pki:
     def client(self, name: str, kind: str, days: int, now: datetime, *, renew: bool) -> Entry:
         """A client's, of this name (`carol@example.org`, a DNS name, an address): in `clients/`."""
         try:
-            alternative = general_name(common_name(name))
+            alternative = client_name(common_name(name))
         except ValueError:
-            raise Refused(f"{name!r} has letters that no certificate can carry; write it in ASCII") from None
+            raise Refused(
+                f"{name!r} is no name that a certificate carries: write carol@example.org, a DNS name, an address, or one word "
+                "of ASCII"
+            ) from None
         self._require_new(name, Role.CLIENT, now, renew=renew)
         issuer = self._issuer()
         party = issuer.issue(
@@ -237,8 +240,6 @@ def create(
 
     `title` is its common name. `crl_url` is the address under which the files of `crl/` will be found, ending in a slash.
     """
-    if (directory / BOOK).exists() or any((directory / "authority").glob("*.key")):
-        raise Refused(f"{directory} has an authority already; name another directory, or go on with this one")
     if crl_url and not (crl_url.startswith(("http://", "https://")) and crl_url.isascii()):
         raise Refused(f"{crl_url!r} is no address under which CRLs can be fetched (http://…/)")
     name = [x509.NameAttribute(NameOID.COMMON_NAME, common_name(title))]
@@ -249,6 +250,10 @@ def create(
     for folder, mode in _DIRECTORIES.items():
         (directory / folder).mkdir(mode=mode, exist_ok=True)
     with alone(directory):
+        if (directory / BOOK).exists() or any((directory / "authority").glob("*.key")):
+            raise Refused(
+                f"{directory} has an authority already; name another directory, or go on with this one"
+            )
         url = crl_url if not crl_url or crl_url.endswith("/") else f"{crl_url}/"
         pki = Pki(directory, Book(ROOT, url), passphrase)
         pki._write_authority(ROOT, root)

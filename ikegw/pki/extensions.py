@@ -19,6 +19,7 @@ SIGNING: Final = frozenset({"digital_signature"})
 _HOST: Final = re.compile(
     r"(\*\.)?([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.I | re.A
 )
+_MAILBOX: Final = re.compile(r"[^\s@<>()\[\],;:\\\"]+@[^\s@]+", re.A)
 _KEY_USAGES: Final = (
     "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
     "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
@@ -55,6 +56,16 @@ def gateway_names(names: Iterable[str]) -> tuple[x509.GeneralName, ...]:
         elif isinstance(name, x509.DNSName) and ":" in text:
             raise ValueError(text)
     return tuple(dict.fromkeys(found))
+
+
+def client_name(text: str) -> x509.GeneralName:
+    """The subjectAltName of a client; ValueError for what is neither mail address, DNS name, address nor one word."""
+    name = general_name(text)
+    if isinstance(name, x509.DNSName) and not _HOST.fullmatch(text):
+        raise ValueError(text)
+    if isinstance(name, x509.RFC822Name) and not _MAILBOX.fullmatch(text):
+        raise ValueError(text)
+    return name
 
 
 def crl_at(*urls: str) -> Extension:

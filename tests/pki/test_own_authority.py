@@ -153,6 +153,38 @@ def test_a_password_is_made_up_shown_once_and_is_the_files(run: Run, tmp_path: P
     assert openssl("pkcs12", "-in", file, "-noout", "-passin", f"pass:{password}") == ""
 
 
+def test_a_gateways_certificate_is_good_for_no_longer_than_Apple_takes(run: Run, tmp_path: Path) -> None:
+    init(run)
+    assert "Apple" not in run("gateway", "vpn.example.org", "--key", "ecdsa256")
+    assert "Apple" not in run("gateway", "v2.example.org", "--key", "ecdsa256", "--days", "824")
+    assert "Apple's systems refuse it" in run(
+        "gateway", "v3.example.org", "--key", "ecdsa256", "--days", "825"
+    )
+    for name, taken in (("vpn", True), ("v2", True), ("v3", False)):
+        octets = (tmp_path / f"pki/certs/{name}.example.org.pem").read_bytes()
+        certificate = x509.load_pem_x509_certificate(octets)
+        good_for = certificate.not_valid_after_utc - certificate.not_valid_before_utc
+        assert (good_for <= timedelta(days=825)) is taken
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("carol@example.org", "email:"),
+        ("laptop7.example.org", "DNS:"),
+        ("carol", "DNS:"),
+        ("192.0.2.7", "IP Address:"),
+        ("2001:db8::7", "IP Address:"),
+    ],
+)
+def test_a_clients_name_stands_in_its_certificate_as_what_it_is(
+    run: Run, tmp_path: Path, name: str, kind: str
+) -> None:
+    init(run)
+    run("client", name, "--key", "ecdsa256")
+    assert kind in openssl("x509", "-in", tmp_path / f"pki/clients/{name}.pem", "-noout", "-text")
+
+
 def test_what_a_gateway_takes_is_what_ikegw_loads(run: Run, tmp_path: Path) -> None:
     init(run)
     run("gateway", "vpn.example.org", "192.0.2.1", "--key", "ecdsa256")
@@ -218,7 +250,9 @@ class TestMistakes:
             (("client", ".hidden"), "is no name for a certificate and its file"),
             (("client", ""), "is no name for a certificate and its file"),
             (("client", "c" * 65), "is longer than 64 characters"),
-            (("client", "jürg@example.org"), "has letters that no certificate can carry"),
+            (("client", "jürg@example.org"), "is no name that a certificate carries"),
+            (("client", "Carol Smith"), "is no name that a certificate carries"),
+            (("client", "carol@example.org, dave@example.org"), "is no name that a certificate carries"),
             (("client", "carol@example.org", "--days", "0"), "0 is no number of days"),
             (("client", "carol@example.org", "--days", str(1 << 40)), "is no number of days"),
             (("client", "carol@example.org", "--password-file", "/nonexistent"), "No such file or directory: '/nonexistent'"),
