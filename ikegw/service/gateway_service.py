@@ -185,14 +185,13 @@ class GatewayService(Service):
             self._log.critical("{why}", why=why)
             self._failed()
 
-    def _take_over(self, prepared: Prepared) -> list[str]:
+    def _take_over(self, prepared: Prepared) -> Deferred[list[str]]:
         lines = list(take_over(self.assembled, prepared))
         for line in lines:
             self._log.info("{line}", line=line)
         self._warn(prepared)
-        self._web.configure(prepared.config.web)
         self.assembled.gateway.addresses_changed()  # whoever changes addresses or routes may say so by a SIGHUP
-        return lines
+        return self._web.configure(prepared.config.web).addCallback(lambda _: lines)
 
     def _warn(self, prepared: Prepared) -> None:
         for note in prepared.notes:

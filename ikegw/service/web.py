@@ -87,16 +87,16 @@ class WebServer:
         root.putChild(b"metrics", metrics)  # which names nobody, and is asked for by whatever name
         return root
 
-    def configure(self, settings: Web) -> None:
-        """Serve as these settings have it, from now on."""
+    def configure(self, settings: Web) -> Deferred[None]:
+        """Serve as these settings have it, from when this fires on."""
         if settings == self.settings:
-            return
+            return succeed(None)
 
         def stopped(_: object) -> None:
             self.settings = settings
             self.start()
 
-        self.stop().addCallback(stopped)
+        return self.stop().addCallback(stopped)
 
     def stop(self) -> Deferred[Any]:
         """Close the port, and hang up on everybody."""

@@ -95,6 +95,27 @@ def test_nat_t_messages_carry_the_marker(scene: Scene) -> Generator[Any, Any, No
 
 
 @pytest_twisted.inlineCallbacks
+def test_a_tap_sees_messages_as_they_are_on_the_wire_whoever_reads_them(
+    scene: Scene,
+) -> Generator[Any, Any, None]:
+    transport, inbox, peer = scene
+    plain, nat_t = peer(), peer(nat_t=True)
+    seen: list[tuple[Path, bool, bytes]] = []
+    transport.taps.add(lambda *datagram: seen.append(datagram))
+    arrived = inbox.next()
+    plain.send(MESSAGE)
+    yield arrived
+    transport.send(nat_t.path, b"answer")
+    transport.arrived(nat_t.path, MESSAGE)  # a data plane that reads this socket says so
+    transport.keepalive(nat_t.path)
+    assert seen == [
+        (plain.path, False, MESSAGE),
+        (nat_t.path, True, bytes(4) + b"answer"),
+        (nat_t.path, False, bytes(4) + MESSAGE),
+    ]
+
+
+@pytest_twisted.inlineCallbacks
 def test_L_07_keepalives_and_esp_do_not_reach_the_gateway(scene: Scene) -> Generator[Any, Any, None]:
     transport, inbox, peer = scene
     them = peer(nat_t=True)
