@@ -114,6 +114,24 @@ def test_what_the_page_is_told_of_a_gateway_that_has_nobody(gateway: Any, port: 
 
 
 @pytest_twisted.inlineCallbacks
+def test_servers_are_shown_before_anybody_logs_in(gateway: Any, port: int) -> Story:
+    secret = gateway.directory / "secrets.d" / "radius.toml"
+    secret.write_text('[secrets.radius.one]\nsecret = "testing123"\n')
+    secret.chmod(0o600)
+    dhcp = (
+        '[dhcp.office]\nservers = ["127.0.0.67"]\ngiaddr = "127.0.0.66"\nport = 16767\nserver_port = 16768\n'
+    )
+    radius = '[radius.servers.one]\naddress = "127.0.0.77"\n[radius.realms.staff]\nservers = ["one"]\n'
+    yield reloaded(gateway, web(port, f"status_page = true\n{dhcp}{radius}"))
+    servers = (yield deferToThread(first_event, port))["servers"]
+    assert [(each["kind"], each["name"], each["good"]) for each in servers] == [
+        ("RADIUS authentication", "one", True),
+        ("RADIUS accounting", "one", True),
+        ("DHCP", "office", True),
+    ]
+
+
+@pytest_twisted.inlineCallbacks
 def test_a_name_counts_once_it_is_configured(gateway: Any, port: int) -> Story:
     yield reloaded(gateway, web(port, "status_page = true\n"))
     assert (yield deferToThread(status, port, "/", "gw.example.org:9440")) == 403
