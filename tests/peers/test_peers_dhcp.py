@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import define
-from laboratory.dhcp_clients import DhcpClients, Failed
+from laboratory.dhcp_clients import DhcpClients, Failed, Json
 from laboratory.dhcp_servers import ALICES, Dhcpd, DhcpServer, Dnsmasq, Kea, hear_again, runs, stop_hearing
 from laboratory.processes import until
 from laboratory.room import Laboratory
@@ -15,6 +15,11 @@ from laboratory.room import Laboratory
 pytestmark = pytest.mark.peers
 
 PATIENCE = {"timeout_seconds": 0.3, "tries": 4, "renewal_tries": 4}
+KEA_LEASE_SECONDS = 4.0
+LOSSY = """table inet lossy {
+  chain in { type filter hook input priority 0; udp dport 67 numgen random mod 4 == 0 drop; }
+  chain out { type filter hook output priority 0; udp sport 67 numgen random mod 4 == 0 drop; }
+}"""
 IMPATIENCE = {"timeout_seconds": 0.15, "tries": 3}
 
 
@@ -42,7 +47,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def _site(laboratory: Laboratory, directory: Path) -> Iterator[Site]:
     network = laboratory.network
-    gateway = network.namespace("gw", "10.60.0.1/32", "10.50.9.1/32", "fd00:60::1/128", "fd00:62::1/128")
+    gateway = network.namespace(
+        "gw", "10.60.0.1/32", "10.50.9.1/32", "10.50.9.2/32", "fd00:60::1/128", "fd00:62::1/128"
+    )
     addresses = {"kea": "10.50.1.2", "dhcpd": "10.50.2.2", "dnsmasq": "10.50.3.2"}
     providers: dict[str, dict[str, Any]] = {}
     places = {}
@@ -68,6 +75,7 @@ def _site(laboratory: Laboratory, directory: Path) -> Iterator[Site]:
     common6 = {"servers": ["2001:db8::2"], "source6": "2001:db8::1", **PATIENCE}
     providers["kea6"] = {**common6, "link_address": "fd00:60::1"}
     providers["kea6-small"] = {**common6, **IMPATIENCE, "link_address": "fd00:62::1"}
+    providers["kea6-sessions"] = {**providers["kea6"], "lease_per": "session"}
     providers["kea-both"] = {
         **providers["kea"], **providers["kea6"], "servers": [addresses["kea"], "2001:db8::2"]
     }  # fmt: skip
@@ -233,6 +241,61 @@ def test_IPv6_from_solicit_to_release(site: Site) -> None:
     site.clients.do("carol6", "release")
 
 
+def test_IPv6_wishes_and_two_logins_of_one_identity(site: Site) -> None:
+    wish = site.lease("bob6", "kea6", "bob", families=(6,), requested=["fd00:60::77"])
+    assert wish["ip6"] == "fd00:60::77"
+    again = site.lease("bob6b", "kea6", "bob", families=(6,))
+    assert again["ip6"] == wish["ip6"]
+    site.clients.do("bob6", "release")
+    assert site.clients.do("bob6b", "renew")["ip6"] == wish["ip6"]
+    assert "fd00:60::77" in site.servers["kea6"].leases()
+    site.clients.do("bob6b", "release")
+    mine, other = (site.lease(session, "kea6-sessions", "erin", families=(6,)) for session in ("e1", "e2"))
+    assert mine["ip6"] != other["ip6"]
+    for session in ("e1", "e2"):
+        site.clients.do(session, "release")
+
+
+def test_IPv6_server_is_silent_and_comes_back(site: Site) -> None:
+    server: Kea = site.servers["kea6"]
+    stop_hearing(server)
+    try:
+        site.clients.begin("ivan6", "lease", provider="kea6", identity="ivan", families=(6,))
+        site.clients.begin("judy6", "lease", provider="kea6", identity="judy", families=(6,))
+        site.clients.begin("judy6", "cancel")
+        with pytest.raises(Failed, match="CancelledError"):
+            site.clients.answer()
+    finally:
+        hear_again(server)
+    lease = site.clients.answer()
+    assert set(server.leases()) == {lease["ip6"]}, "nobody asked for more than an offer"
+    site.clients.do("ivan6", "release")
+    until(lambda: not server.leases(), "the server does not see the release")
+
+
+def test_IPv6_server_that_stays_silent_while_a_lease_is_renewed(site: Site) -> None:
+    server: Kea = site.servers["kea6"]
+    address = site.lease("olga", "kea6", "olga", families=(6,))["ip6"]
+    stop_hearing(server)
+    try:
+        with pytest.raises(Failed, match=rf"did not renew {address}"):
+            site.clients.do("olga", "renew")
+    finally:
+        hear_again(server)
+    until(lambda: address not in server.leases(), "the lease does not end by its own time")
+
+
+def test_IPv6_server_is_restarted(site: Site) -> None:
+    server: Kea = site.servers["kea6"]
+    lease = site.lease("kim6", "kea6", "kim", families=(6,))
+    server.daemon.stop()
+    site.clients.begin("kim6", "renew")
+    server.start()
+    assert site.clients.answer()["ip6"] == lease["ip6"]
+    site.clients.do("kim6", "release")
+    until(lambda: lease["ip6"] not in server.leases(), "the server does not see the release")
+
+
 def test_IPv6_pool_is_empty(site: Site) -> None:
     site.lease("six1", "kea6-small", "six1", families=(6,))
     with pytest.raises(Failed, match=r"offered an IPv6 address within .*NO_ADDRESSES_AVAILABLE"):
@@ -259,6 +322,79 @@ def test_both_families_in_one_lease(site: Site) -> None:
     assert (renewed["ip4"], renewed["ip6"]) == (lease["ip4"], lease["ip6"])
     site.clients.do("nina", "release")
     until(lambda: lease["ip6"] not in site.servers["kea6"].leases(), "the server does not see the release")
+
+
+def outcomes(clients: DhcpClients, count: int) -> list[Json | None]:
+    """So many answers, in whatever order: leases, and None for who has none."""
+    found: list[Json | None] = []
+    for _ in range(count):
+        try:
+            found.append(clients.answer())
+        except Failed:
+            found.append(None)
+    return found
+
+
+def sent(clients: DhcpClients) -> int:
+    count: int = clients.do("-", "counts")["10.60.0.1:67"]["sent"]
+    return count
+
+
+def test_what_a_gateway_that_is_killed_leaves_ends_by_its_own_time(site: Site) -> None:
+    """Some have a lease, some renew it, some wait for one, some have given up; then it is killed, and another begins."""
+    server: Kea = site.servers["kea"]
+    assert not server.leases()
+    there = {"servers": [server.address], "giaddr": "10.50.9.2", "subnet_selection": "10.61.0.0", **PATIENCE}
+    killed = DhcpClients(site.clients.place, {"kea": there})
+    try:
+        for number in range(60):
+            killed.begin(f"u{number}", "lease", provider="kea", identity=f"user{number}")
+        had = outcomes(killed, 60)
+        assert None not in had
+        mine = killed.lease("mine", "kea", "mine")["ip4"]
+        for number in range(20):
+            killed.begin(f"u{number}", "renew")
+        for number in range(60, 80):
+            killed.begin(f"u{number}", "lease", provider="kea", identity=f"user{number}")
+        for number in range(70, 80):
+            killed.begin(f"u{number}", "cancel")
+        outcomes(killed, 5)
+    finally:
+        killed.stop()
+    left = server.leases()
+    assert len(left) >= 61
+    reborn = DhcpClients(site.clients.place, {"kea": there})
+    try:
+        assert reborn.lease("mine", "kea", "mine")["ip4"] == mine, "to the server it is the same client"
+        reborn.do("mine", "release")
+    finally:
+        reborn.stop()
+    assert all(seconds <= KEA_LEASE_SECONDS for seconds in server.seconds_left().values())
+    until(lambda: not server.leases(), "leases are left", 3 * KEA_LEASE_SECONDS)
+
+
+def test_on_a_wire_that_loses_every_fourth_packet_only_a_lost_release_leaves_a_lease_for_a_while(
+    site: Site,
+) -> None:
+    server: Kea = site.servers["kea"]
+    assert not server.leases()
+    server.place.run("nft", LOSSY)
+    before = sent(site.clients)
+    try:
+        for number in range(60):
+            site.clients.begin(f"w{number}", "lease", provider="kea", identity=f"weather{number}")
+        for number in range(0, 60, 4):
+            site.clients.begin(f"w{number}", "cancel")
+        had = outcomes(site.clients, 60)
+        assert sum(lease is not None for lease in had) > 30
+        assert sent(site.clients) - before > 60 + 45, "each DHCPDISCOVER and DHCPREQUEST once would be fewer"
+        for number in range(60):
+            site.clients.begin(f"w{number}", "leave")
+        outcomes(site.clients, 60)
+    finally:
+        server.place.run("nft", "delete table inet lossy")
+    assert len(server.leases()) < 30, "most releases came through"
+    until(lambda: not server.leases(), "leases are left", 3 * KEA_LEASE_SECONDS)
 
 
 def test_nothing_is_left(site: Site) -> None:

@@ -141,6 +141,13 @@ class _Sessions:
         self._provider(provider).release(lease)
         self._say({"bound": self._provider(provider).bound})
 
+    def _leave(self, session: str) -> None:
+        """Release what it has, if it has anything."""
+        if session in self._leases:
+            self._release(session)
+        else:
+            self._say({})
+
     def _cancel(self, session: str) -> None:
         self._pending.pop(session).cancel()
 

@@ -8,8 +8,9 @@ import json
 import re
 import signal
 import socket
+import time
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from attrs import define, field
 
@@ -172,14 +173,22 @@ class Kea:
 
     def leases(self) -> dict[str, bytes]:
         """What is leased now."""
-        found = self.ask(f"lease{self.family}-get-all").get("arguments", {"leases": []})
-        assert isinstance(found, dict)
         key = "client-id" if self.family == 4 else "duid"
         return {
             lease["ip-address"]: bytes.fromhex(lease.get(key, "").replace(":", ""))
-            for lease in found["leases"]
-            if lease["state"] == 0
+            for lease in self._standing()
         }
+
+    def seconds_left(self) -> dict[str, float]:
+        """When each of them ends by itself, from now."""
+        return {
+            each["ip-address"]: each["cltt"] + each["valid-lft"] - time.time() for each in self._standing()
+        }
+
+    def _standing(self) -> list[dict[str, Any]]:
+        found = self.ask(f"lease{self.family}-get-all").get("arguments", {"leases": []})
+        assert isinstance(found, dict)
+        return [lease for lease in found["leases"] if lease["state"] == 0]
 
 
 @define
