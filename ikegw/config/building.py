@@ -120,6 +120,7 @@ def _connection(section: Section, half_open_seconds: float, groups: dict[str, Se
         aaa=section["aaa"] or "",
         accounting=_accounting(section),
         virtual=tuple(section["vips"]),
+        address_expiry=section["address_expiry"],
         nat_traversal=section["nat_traversal"],
         force_encapsulation=section["encap"],
         mobike=section["mobike"],

@@ -147,11 +147,11 @@ class Authenticating:
         return self.sa.connection.remote.kind is AuthKind.EAP
 
     def _child_payloads(self, policy: ChildPolicy, spi: bytes) -> tuple[Payload, ...]:
-        sa = self.sa
+        sa, virtual = self.sa, self.sa.connection.virtual
         self._local_selectors = asked_of_us(sa.connection, policy, sa.path.local.address)
         self._remote_selectors = resolve(policy.remote_selectors, (sa.path.remote.address,))
         return (
-            *((request_for(sa.connection.virtual),) if sa.connection.virtual else ()),
+            *((request_for(virtual, expiry=sa.connection.address_expiry),) if virtual else ()),
             *transport_mode.asked(transport_mode.wanted(sa, policy)),
             to_wire(policy.proposals, spi, with_groups=False),
             *selector_payloads(self._local_selectors, self._remote_selectors),
@@ -282,7 +282,8 @@ class Authenticating:
         chosen = accepted_esp(policy.proposals, message.need(SecurityAssociation), with_group=False)
         configuration = message.one(Configuration)
         if configuration is not None and configuration.type is ConfigType.REPLY and sa.connection.virtual:
-            sa.tenancy = Tenancy(granted(configuration))
+            lease = granted(configuration, expiry=sa.connection.address_expiry)
+            sa.tenancy = Tenancy.begin(lease, None, sa.surroundings.clock.seconds())
         if chosen is None:
             self._unusable("the peer's ESP proposal is not one choice out of ours")
         elif not within(ours, self._local_selectors) or not within(theirs, self._remote_selectors):

@@ -18,14 +18,16 @@ _BESIDES: Final = {
 """What is asked for together with an address of each family."""
 
 
-def request_for(virtual: Sequence[Address]) -> Configuration:
-    """The CFG_REQUEST: 0.0.0.0 and :: ask for any address, others for that one."""
+def request_for(virtual: Sequence[Address], *, expiry: bool = False) -> Configuration:
+    """The CFG_REQUEST: 0.0.0.0 and :: ask for any address, others for that one; with `expiry` for how long (RFC 4306)."""
     attributes: dict[ConfigAttribute, None] = {}
     for address in virtual:
         attributes[_wish(address)] = None
         attributes.update(dict.fromkeys(map(ConfigAttribute, _BESIDES[address.version])))
     if virtual:
         attributes[ConfigAttribute(Kind.INTERNAL_DNS_DOMAIN)] = None
+        if expiry:
+            attributes[ConfigAttribute(Kind.INTERNAL_ADDRESS_EXPIRY)] = None
     return Configuration(ConfigType.REQUEST, tuple(attributes))
 
 
@@ -36,8 +38,11 @@ def _wish(address: Address) -> ConfigAttribute:
     return ConfigAttribute.of_address(kind, address, None if address.version == 4 else WHOLE_ADDRESS)
 
 
-def granted(answer: Configuration) -> Lease:
-    """What a gateway lent us; the first address of each family counts, and what makes no sense is passed over."""
+def granted(answer: Configuration, *, expiry: bool = False) -> Lease:
+    """What a gateway lent us; the first address of each family counts, and what makes no sense is passed over.
+
+    With `expiry` the address is asked for again after half of the time for which it is lent.
+    """
     ip4 = next((one for one in addresses_in(answer) if isinstance(one, IPv4Address)), None)
     ip6 = next((one for one in addresses_in(answer) if isinstance(one, IPv6Address)), None)
     dns = _addresses(answer, Kind.INTERNAL_IP4_DNS) + _addresses(answer, Kind.INTERNAL_IP6_DNS)
@@ -46,6 +51,9 @@ def granted(answer: Configuration) -> Lease:
     domains = [
         attribute.domain for attribute in answer.attributes if attribute.type is Kind.INTERNAL_DNS_DOMAIN
     ]
+    ends = [
+        one.seconds for one in answer.attributes if one.type is Kind.INTERNAL_ADDRESS_EXPIRY and one.value
+    ]
     return Lease(
         None if ip4 is None else IPv4Interface(ip4),
         None if ip6 is None else IPv6Interface(ip6),
@@ -53,6 +61,7 @@ def granted(answer: Configuration) -> Lease:
         subnets=tuple(dict.fromkeys(network for network in networks if network is not None)),
         nbns=tuple(one for one in nbns if isinstance(one, IPv4Address)),
         domains=tuple(dict.fromkeys(one for one in domains if one)) if dns else (),
+        renew_seconds=min(ends) / 2 if expiry and ends else None,
     )
 
 

@@ -342,7 +342,7 @@ class Living:
         self.lifetimes.tell_lifetime()
 
     def renew_lease(self) -> None:
-        """Row Q-20."""
+        """Rows Q-20 and Q-21."""
         self.renewal.begin()
 
     # ------------------------------------------------------------ the peer's requests

@@ -1,14 +1,20 @@
-"""Driving SM_LEASE_RENEW: the provider is asked to renew what it lent to the peer (rows Q-20, Q-22, Q-23)."""
+"""Driving SM_LEASE_RENEW (rows Q-20 … Q-23): a gateway asks its provider to renew an address, a client asks its gateway."""
 
 from typing import TYPE_CHECKING
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 
+from ikegw.ike.being_configured import granted, request_for
+from ikegw.ike.configuration import addresses_of
 from ikegw.ike.sa import IkeSa
+from ikegw.ike.tenancy import Tenancy
 from ikegw.ports import Lease, NoAddress
 from ikegw.session import EndCause
+from ikegw.wire.configuration import Configuration
+from ikegw.wire.message import Message
+from ikegw.wire.registry import ConfigType, ExchangeType
 
 if TYPE_CHECKING:
     from ikegw.ike.living import Living
@@ -29,10 +35,14 @@ class Renewal:
         return self.living.sa
 
     def begin(self) -> None:
-        """Row Q-20."""
+        """Rows Q-20 and Q-21."""
         tenancy = self._sa.tenancy
         if tenancy is None:  # it was lost, and this IKE SA ends
             self.living.machine.lease_renewed()
+            return
+        if tenancy.request is None:
+            wish = request_for(tenancy.addresses, expiry=True)
+            self.living.send(ExchangeType.INFORMATIONAL, (wish,), self._told)
             return
         asked = self._sa.surroundings.addresses.renew(tenancy.lease)
         asked.addTimeout(RENEWAL_SECONDS, self._sa.surroundings.clock)
@@ -54,9 +64,31 @@ class Renewal:
             sa.surroundings.addresses.release(lease).addErrback(sa.not_released)
             self._lost("the provider renewed it with another address, which no tunnel can be changed to")
             return
-        tenancy.renew(lease, sa.surroundings.clock.seconds())
+        self._renewed(tenancy, lease)
+
+    def _told(self, message: Message) -> None:
+        """The gateway's answer to row Q-21. Servers and networks stay as they were told first: tunnels were made so."""
+        sa, tenancy = self._sa, self._sa.tenancy
+        self.living.slot.held = False
+        if (
+            tenancy is None or sa.state != "SM_LEASE_RENEW"
+        ):  # it was rekeyed meanwhile, and the heir asks anew
+            return
+        answer = message.one(Configuration)
+        if answer is None or answer.type is not ConfigType.REPLY:
+            self._lost("the gateway was asked, and did not say that it is still ours")
+            return
+        lease = granted(answer, expiry=True)
+        if addresses_of(lease) != tenancy.addresses:
+            self._lost("the gateway lends another address now, which no tunnel can be changed to")
+            return
+        self._renewed(tenancy, evolve(tenancy.lease, renew_seconds=lease.renew_seconds))
+
+    def _renewed(self, tenancy: Tenancy, lease: Lease) -> None:
+        """Row Q-22."""
+        tenancy.renew(lease, self._sa.surroundings.clock.seconds())
         self.living.lifetimes.start_renewal()
-        if sa.state == "SM_LEASE_RENEW":
+        if self._sa.state == "SM_LEASE_RENEW":
             self.living.machine.lease_renewed()
 
     def _failed(self, error: Exception) -> None:

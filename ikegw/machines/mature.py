@@ -328,7 +328,7 @@ def _reauth_by_peer(machine: Mature, driver: Driver) -> None:
 
 @SM_MATURE.upon(Mature.lease_renew).to(SM_LEASE_RENEW)
 def _lease_renew(machine: Mature, driver: Driver) -> None:
-    """Q-20: ask the provider."""
+    """Q-20, Q-21: ask the provider, or if we are the client, the gateway."""
     driver.renew_lease()
 
 

@@ -241,6 +241,7 @@ class Connection:
     good, `accounting` the RADIUS realm that is told of its sessions, empty for nobody. `keep_ike` keeps the IKE SA when its first
     child could not be made (rows I-18, IE-13).
     `window` is how many requests of the peer we take at once (RFC 7296 §2.3).
+    `address_expiry`: ask also for how long they are lent, and again before that is over (row Q-21).
     `tries` is how often an initiator begins anew before it gives up, 0 for ever.
     """
 
@@ -280,6 +281,7 @@ class Connection:
     second_local: LocalAuth | None = None
     second_remote: RemoteAuth | None = None
     groups: tuple[Group, ...] = ()
+    address_expiry: bool = False
     _local_spans: tuple[Span, ...] = field(init=False, eq=False, repr=False)
     _remote_spans: tuple[Span, ...] = field(init=False, eq=False, repr=False)
 

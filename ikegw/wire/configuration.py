@@ -37,6 +37,7 @@ _VALUE_OCTETS: dict[int, range | tuple[int, ...]] = {
     _A.INTERNAL_IP6_DNS: (0, 16),
     _A.INTERNAL_IP6_DHCP: (0, 16),
     _A.INTERNAL_IP6_SUBNET: (0, 17),
+    _A.INTERNAL_ADDRESS_EXPIRY: (0, 4),
     _A.SUPPORTED_ATTRIBUTES: range(0, 0x10000, 2),
     _A.P_CSCF_IP4_ADDRESS: (0, 4),
     _A.P_CSCF_IP6_ADDRESS: (0, 16),
@@ -93,6 +94,11 @@ class ConfigAttribute:
         except ValueError:
             return None
         return None
+
+    @property
+    def seconds(self) -> int:
+        """The time of INTERNAL_ADDRESS_EXPIRY (RFC 4306 §3.15.1); 0 if it is empty."""
+        return int.from_bytes(self.value, "big")
 
     @property
     def domain(self) -> str | None:

@@ -296,6 +296,7 @@ class ConfigAttributeType(Registry):
     INTERNAL_IP4_NETMASK = 2
     INTERNAL_IP4_DNS = 3
     INTERNAL_IP4_NBNS = 4
+    INTERNAL_ADDRESS_EXPIRY = 5  # RFC 4306 only; reserved since
     INTERNAL_IP4_DHCP = 6
     APPLICATION_VERSION = 7
     INTERNAL_IP6_ADDRESS = 8

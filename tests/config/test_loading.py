@@ -318,7 +318,7 @@ CONNECTION_MISTAKES = [
         "",
     ),
     ("version = 2", "version: unknown key: ikegw speaks IKEv2 only", ""),
-    ('frobnicate = "x"', "frobnicate: unknown key; known here are aaa, accounting, children", ""),
+    ('frobnicate = "x"', "frobnicate: unknown key; known here are aaa, accounting, address_expiry", ""),
     ('mobike = "yes"', 'mobike: expected true or false, got "yes": write it without quotes', ""),
     ('unique = "always"', 'unique: expected one of "replace", "keep", "refuse", "never", got "always"', ""),
     ("keyingtries = -1", "keyingtries: expected a whole number from 0", "got -1"),

@@ -336,7 +336,7 @@ def outcomes(clients: DhcpClients, count: int) -> list[Json | None]:
 
 
 def sent(clients: DhcpClients) -> int:
-    count: int = clients.do("-", "counts")["10.60.0.1:67"]["sent"]
+    count: int = clients.do("-", "counts")["10.60.0.1:67"].get("sent", 0)
     return count
 
 

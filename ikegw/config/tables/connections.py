@@ -312,6 +312,13 @@ CONNECTION: Final = Table(
             "Addresses to ask of the peer; `0.0.0.0` and `::` for whichever it lends.",
         ),
         Key(
+            "address_expiry",
+            kinds.BOOLEAN,
+            False,
+            "Ask also for how long they are lent, and ask for them again before that is over: for old gateways, of the time of RFC "
+            "4306, that lend addresses for a time and expect it.",
+        ),
+        Key(
             "nat_traversal",
             kinds.BOOLEAN,
             True,
