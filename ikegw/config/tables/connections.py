@@ -315,8 +315,8 @@ CONNECTION: Final = Table(
             "address_expiry",
             kinds.BOOLEAN,
             False,
-            "Ask also for how long they are lent, and ask for them again before that is over: for old gateways, of the time of RFC "
-            "4306, that lend addresses for a time and expect it.",
+            "Ask also for how long they are lent, and ask for them again before that is over: for old gateways (RFC 4306) that "
+            "lend addresses for a time and expect it.",
         ),
         Key(
             "nat_traversal",
