@@ -2,12 +2,11 @@
 
 import re
 import subprocess
-import time
 from collections import Counter
 
 import pytest
 from laboratory import logins, roadwarrior, underlays
-from laboratory.accounts import Answer, Booked, booked, radclient
+from laboratory.accounts import Answer, Booked, booked, kept_octets, radclient
 from laboratory.freeradius import FreeRadius
 from laboratory.gateway import Ikegw
 from laboratory.processes import until
@@ -15,6 +14,8 @@ from laboratory.room import Laboratory
 from laboratory.settings import Tree, merged
 from laboratory.traffic import ping
 from laboratory.underlays import Underlay
+
+from ikegw.radius.accounting import QUEUE_FILE
 
 pytestmark = pytest.mark.peers
 
@@ -127,7 +128,11 @@ def test_of_200_sessions_each_has_one_Start_and_one_Stop_with_what_it_carried(la
     _carry(underlay, gateway, range(80, 140))
     second.load(_clients(underlay, 3, range(110, 140)))
     _sessions_up(gateway, 70)
-    time.sleep(1.5)  # the counts are written down each second
+    written = sum(_echoes(number) * (SIZE + HEADERS) for number in (*range(40, 80), *range(110, 140)))
+    until(
+        lambda: kept_octets(gateway.directory / QUEUE_FILE) == (written, written),
+        "the counts are not written down",
+    )
     for daemon in (gateway.daemon, first.daemon, second.daemon):
         daemon.kill()
 
