@@ -41,7 +41,7 @@ SUSPICIONS: Final[Mapping[Why, str]] = {
 class Association:
     """One port of one server.
 
-    `counts` says what became of packets: `requests`, `sent`, `answered`, `unanswered`, `overloaded`, `unreachable`, and of
+    `counts` says what became of packets: `requests`, `answered`, `unanswered`, `overloaded`, `unreachable`, and of
     those that were dropped, the words of `packets.Why`.
     """
 

@@ -118,6 +118,27 @@ async def test_those_who_are_rejected(laboratory: Laboratory, gateway: MakeGatew
 
 
 @pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
+async def test_a_proxy_asks_a_server_that_we_do_not_know(
+    laboratory: Laboratory, gateway: MakeGateway
+) -> None:
+    """Its Proxy-State is between these two; keys are sealed anew on the way, and each answer is signed by the proxy."""
+    home = laboratory.freeradius("home")
+    proxy = laboratory.freeradius("proxy", users="", further=home.address)
+    asking = gateway(proxy)
+    for method in (EapMethod.MSCHAPV2, EapMethod.MD5):
+        alice = await asking.log_in("alice", method)
+        assert accepted(alice).grant.classes == (b"class-alice",)
+        assert alice.keyed is not None
+        assert accepted(alice).msk == alice.keyed.msk
+    for name, password in (("alice", "wrong"), ("mallory", "x")):
+        refused = await asking.log_in(name, password=password)
+        assert isinstance(refused.answer, Reject), refused
+    (association, _) = asking.client.associations()
+    assert set(association.counts) == {"requests", "answered"}
+    assert "Login OK: [alice]" in home.daemon.text()
+
+
+@pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
 async def test_accounting_goes_the_same_way(laboratory: Laboratory, gateway: MakeGateway) -> None:
     server = laboratory.freeradius("one")
     realm = gateway(server).client.realm(REALM, Service.ACCOUNTING)

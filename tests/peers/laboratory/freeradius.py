@@ -89,7 +89,8 @@ class RadiusPki:
 class FreeRadius:
     """One server. `place` None: this host's loopback. `eap` is the method that it proposes; it knows many others.
 
-    `tls` is the one version of TLS that RADIUS over TLS has there; EAP has 1.2 and 1.3.
+    `further`: it is a proxy, and asks the server at this address, which has the same secret, about logins. `tls` is the one
+    version of TLS that RADIUS over TLS has there; EAP has 1.2 and 1.3.
     """
 
     name: str
@@ -100,6 +101,7 @@ class FreeRadius:
     secret: str = field(default="testing123", repr=False)
     eap: str = "mschapv2"
     tls: str = "1.3"
+    further: str = ""
     pki: RadiusPki = field(factory=RadiusPki.make, repr=False)
     daemon: Daemon = field(init=False)
 
@@ -122,6 +124,8 @@ class FreeRadius:
             "RAD_SECRET": self.secret,
             "RAD_EAP_TYPE": self.eap,
             "RAD_TLS": self.tls,
+            "RAD_REALM": "further" if self.further else "LOCAL",
+            "RAD_FURTHER": self.further or "127.0.0.1",
         }
         within = self.place.within(*command) if self.place else command
         return Daemon(f"FreeRADIUS {self.name}", within, self.directory / "radius.log", environment)

@@ -66,10 +66,13 @@ class Laboratory:
         users: str = USERS,
         eap: str = "mschapv2",
         tls: str = "1.3",
+        further: str = "",
     ) -> FreeRadius:
         """A FreeRADIUS, started; without a place on an address of its own of this host's loopback."""
         there = address if place else loopback_address()
-        server = FreeRadius(name, self.directory / name, there, place, users, eap=eap, tls=tls)
+        server = FreeRadius(
+            name, self.directory / name, there, place, users, eap=eap, tls=tls, further=further
+        )
         self.daemons.append(server)
         server.start()
         return server
