@@ -107,6 +107,7 @@ def _completed(wanted: Wanted, config: Config, options: argparse.Namespace) -> W
     own = _own(load_configured(config).credentials, connection, wanted)
     return evolve(
         wanted,
+        issuer=_issuer(own),
         root=_root(own),
         container=None if options.p12 is None else _container(options.p12),
         key=options.key,
@@ -136,10 +137,12 @@ def _root(own: OwnCertificate) -> Root | None:
     top = own.chain[-1] if own.chain else own.certificate
     if not top.self_issued:
         return None
-    names = top.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    common_name = str(names[0].value) if names else ""
-    pem = top.certificate.public_bytes(Encoding.PEM)
-    return Root(common_name, top.der, pem, len(own.chain) == 1 and bool(common_name))
+    return Root(top.der, top.certificate.public_bytes(Encoding.PEM), len(own.chain) == 1)
+
+
+def _issuer(own: OwnCertificate) -> str:
+    names = own.certificate.certificate.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
 
 
 def _container(file: Path) -> bytes:

@@ -82,10 +82,10 @@ def _vpn(wanted: Wanted) -> dict[str, Any]:
         settings["AuthName"] = wanted.user
         if wanted.password is not None:
             settings["AuthPassword"] = wanted.password
-    if wanted.root is not None and wanted.root.is_direct:
-        settings["ServerCertificateIssuerCommonName"] = (
-            wanted.root.common_name
-        )  # has it ask for our certificate
+    if wanted.issuer and (
+        "CertificateType" in settings or (wanted.root is not None and wanted.root.is_direct)
+    ):
+        settings["ServerCertificateIssuerCommonName"] = wanted.issuer  # has it ask for our certificate
     return _payload(
         wanted,
         "vpn",
@@ -100,7 +100,9 @@ def _certificate(wanted: Wanted) -> dict[str, Any]:
     wanted.need_container()
     if wanted.key not in KEYS:
         raise NotPossible(f"Apple's clients take keys of these kinds: {', '.join(KEYS)}")
-    return {"PayloadCertificateUUID": wanted.uuid("client").upper(), "CertificateType": KEYS[wanted.key]}
+    # The type goes with ServerCertificateIssuerCommonName only; RSA is what it is without one
+    kind = {} if wanted.key == "rsa" else {"CertificateType": KEYS[wanted.key]}
+    return {"PayloadCertificateUUID": wanted.uuid("client").upper(), **kind}
 
 
 def _parameters(suite: Suite, ike: Suite | None = None) -> dict[str, Any]:

@@ -42,7 +42,6 @@ class Login(Enum):
 class Root:
     """The authority by which the client knows the gateway."""
 
-    common_name: str
     der: bytes = field(repr=False)
     pem: bytes = field(repr=False)
     is_direct: bool
@@ -54,8 +53,9 @@ class Wanted:
     """A connection as a client sees it.
 
     `server` is where it calls, `server_identity` whom it expects there. `networks` are what goes through the tunnel, none:
-    everything. `root` None: the client trusts the gateway's authority already. `container` is the client's PKCS#12,
-    `key` the kind of the key in it (`rsa`, `ecdsa256`, …). `password` None: the client asks for it. `welcome`: who may call.
+    everything. `issuer` is the common name of who issued the gateway's certificate, `root` the authority above, None: the client
+    trusts it already. `container` is the client's PKCS#12, `key` the kind of the key in it (`rsa`, `ecdsa256`, …). `password`
+    None: the client asks for it. `welcome`: who may call.
     """
 
     connection: str
@@ -67,6 +67,7 @@ class Wanted:
     esp: tuple[Offer, ...]
     networks: tuple[Network, ...] = ()
     domains: tuple[str, ...] = ()
+    issuer: str = ""
     root: Root | None = None
     container: bytes | None = field(default=None, repr=False)
     key: str = "rsa"

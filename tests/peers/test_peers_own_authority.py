@@ -1,10 +1,12 @@
-"""`ikegwctl pki` from the first command to a login: strongSwan imports the .p12, and the gateway takes the files as they are."""
+"""`ikegwctl pki` from the first command to a login and to a revocation: strongSwan and ikegw take the files as they are."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from laboratory import roadwarrior, underlays
+from laboratory.namespaces import CommandFailed
 from laboratory.processes import until
 from laboratory.room import Laboratory
 from laboratory.settings import Tree, merged
@@ -22,7 +24,9 @@ def pki(directory: Path, *arguments: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["compatible", "modern"])
-def test_a_client_logs_in_with_its_p12(laboratory: Laboratory, tmp_path: Path, form: str) -> None:
+def test_a_client_logs_in_with_its_p12_until_it_is_revoked(
+    laboratory: Laboratory, tmp_path: Path, form: str
+) -> None:
     authority, password = tmp_path / "pki", tmp_path / "password"
     password.write_text(PASSWORD)
     pki(authority, "init", "Example VPN CA", "--key", "ecdsa256")
@@ -51,5 +55,10 @@ def test_a_client_logs_in_with_its_p12(laboratory: Laboratory, tmp_path: Path, f
     client.connect("home")
 
     prove(underlay.client, underlay.gateway, "10.1.0.1", octets=100_000)
-    client.disconnect("home")
+    pki(authority, "revoke", roadwarrior.CLIENT, "--reason", "key-compromise")
+    shutil.copytree(authority / "crl", gateway.directory / "crl", dirs_exist_ok=True)
+    gateway.daemon.signal(signal.SIGHUP)
+    until(client.is_empty, "the client keeps an SA though its certificate was revoked")
+    with pytest.raises(CommandFailed, match="AUTH"):
+        client.connect("home")
     until(gateway.is_empty, "the gateway keeps an SA")

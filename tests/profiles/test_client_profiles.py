@@ -140,8 +140,18 @@ class TestApple:
         )
         assert settings["PayloadCertificateUUID"] == container["PayloadUUID"]
         assert container["PayloadContent"] == Path(p12[1]).read_bytes()
-        assert (settings["ExtendedAuthEnabled"], settings["CertificateType"]) == (0, "RSA")
+        assert settings["ExtendedAuthEnabled"] == 0
+        assert "CertificateType" not in settings, "RSA is what it is without one"
         assert settings["LocalIdentifier"] == "carol@example.org"
+
+    def test_a_key_that_is_not_RSA_is_told_with_the_issuers_name(
+        self, make: Make, p12: tuple[str, str]
+    ) -> None:
+        """Apple wants both keys or none."""
+        made = make("apple", *p12, "--key", "ecdsa384")[".mobileconfig"]
+        settings = self.payloads(made)["com.apple.vpn.managed"]["IKEv2"]
+        assert settings["CertificateType"] == "ECDSA384"
+        assert settings["ServerCertificateIssuerCommonName"] == "Example VPN CA"
 
     def test_made_again_it_replaces_the_one_that_is_installed(self, make: Make) -> None:
         first, again = (make("apple", **EAP)[".mobileconfig"] for _ in range(2))
