@@ -13,14 +13,16 @@ from ikegw.wire.selectors import TrafficSelector
 
 
 class AuthFailure(Enum):
-    """The paper's five reasons (III.B) why authentication fails, and what an AAA server has to do with it; told apart in the log,
-    never on the wire.
+    """The paper's five reasons (III.B) why authentication fails, and more exactly what AAA servers and certificates have to do
+    with that; told apart in the log, never on the wire.
     """
 
     NO_CONFIGURATION = "no connection is configured for this peer"
     METHOD_NOT_ALLOWED = "the peer's authentication method is not supported or not allowed here"
     NO_OWN_MATERIAL = "we have nothing to prove our own identity with"
     NOT_AUTHENTIC = "the peer did not prove its identity"
+    OUT_OF_TIME = "a certificate is not valid at the time that this host's clock shows"
+    REVOKED = "the peer's certificate, or one above it, was revoked"
     AAA_FAILED = "no AAA server said, in a way to be believed, whether the login is good"
     TOO_MANY_SESSIONS = "the user has as many sessions as the AAA server allows"
     NOT_IN_GROUP = "the AAA server puts the user into none of the groups that may come in here"

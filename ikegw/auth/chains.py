@@ -17,7 +17,7 @@ from OpenSSL import crypto
 
 from ikegw.auth.certificate_policies import require_policies
 from ikegw.auth.certificates import STRONG_RSA, X509, BadCertificate, PublicKey, read
-from ikegw.auth.errors import AuthenticationError, no_own_material, not_authentic
+from ikegw.auth.errors import AuthenticationError, no_own_material, not_authentic, out_of_time
 from ikegw.auth.periods import validity_problem
 from ikegw.policy.demands import Weakness
 from ikegw.wire.identification import Identity
@@ -136,7 +136,7 @@ class Trust:
         if code in _OUT_OF_TIME and (
             problem := validity_problem(culprit.title, culprit.start, culprit.end, now)
         ):
-            raise not_authentic(problem) from None
+            raise out_of_time(problem) from None
         if code in _NO_ISSUER:
             known = ", ".join(sorted({authority.subject for authority in self.authorities}))
             raise not_authentic(

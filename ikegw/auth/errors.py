@@ -28,6 +28,11 @@ def not_authentic(detail: str) -> AuthenticationError:
     return AuthenticationError(AuthFailure.NOT_AUTHENTIC, detail)
 
 
+def out_of_time(detail: str) -> AuthenticationError:
+    """A certificate is not valid now."""
+    return AuthenticationError(AuthFailure.OUT_OF_TIME, detail)
+
+
 def method_not_allowed(detail: str) -> AuthenticationError:
     """The peer used a method that this connection or this program does not take."""
     return AuthenticationError(AuthFailure.METHOD_NOT_ALLOWED, detail)

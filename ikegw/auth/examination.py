@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from ikegw.auth.chains import Chain
 from ikegw.auth.credentials import Credentials
-from ikegw.auth.errors import AuthenticationError, not_authentic
+from ikegw.auth.errors import AuthenticationError
 from ikegw.auth.known_path import KnownPath
 from ikegw.auth.ocsp import BadAnswer, read_answer
 from ikegw.auth.revocation import Finding, Link
@@ -182,7 +182,8 @@ class ByCertificate:
     def _require_good(self, link: Link) -> None:
         finding = self._finding(link)
         if finding.revoked:
-            raise not_authentic(f"{link.certificate.title} was {finding.revoked}, by {link.issuer.subject}")
+            why = f"{link.certificate.title} was {finding.revoked}, by {link.issuer.subject}"
+            raise AuthenticationError(AuthFailure.REVOKED, why)
         if finding.until is None and self.remote.revocation is RevocationPolicy.STRICT:
             raise AuthenticationError(AuthFailure.DOWNLOAD_FAILED, self._not_known(link))
 

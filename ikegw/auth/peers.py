@@ -7,7 +7,7 @@ from ikegw.auth.certificate_policies import require_policies
 from ikegw.auth.certificates import X509, carries
 from ikegw.auth.chains import Chain, parse_presented, require_purpose, require_strong_key
 from ikegw.auth.credentials import Credentials
-from ikegw.auth.errors import no_own_material, not_authentic
+from ikegw.auth.errors import no_own_material, not_authentic, out_of_time
 from ikegw.auth.periods import validity_problem
 from ikegw.policy.connections import RemoteAuth
 from ikegw.policy.identities import display
@@ -78,7 +78,7 @@ def _pinned(
 
 def _require_valid(pinned: X509, now: datetime) -> None:
     if problem := validity_problem(pinned.title, pinned.start, pinned.end, now):
-        raise not_authentic(problem)
+        raise out_of_time(problem)
     require_purpose(pinned)
 
 

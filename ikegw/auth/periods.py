@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 def validity_problem(title: str, start: datetime, end: datetime, now: datetime) -> str | None:
     """`certificate CN=x expired 2026-01-02 00:00 UTC (17 days ago); …`; None if it is valid at `now`."""
+    clock = f"this host's clock says {_moment(now)}"
     if now > end:
-        return f"{title} expired {_moment(end)} ({_span(now, end)} ago); issue a new one or check this host's clock"
+        return f"{title} expired {_moment(end)} ({_span(now, end)} ago); {clock}: if that is right, issue a new one"
     if now < start:
         return (
-            f"{title} is not valid before {_moment(start)} (in {_span(start, now)}); check this host's clock"
+            f"{title} is not valid before {_moment(start)} (in {_span(start, now)}); {clock}: is that right?"
         )
     return None
 

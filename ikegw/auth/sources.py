@@ -146,7 +146,8 @@ class Library:
             raise Useless(f"the CRL does not count: {link.issuer.subject} did not sign it")
         if not crl.fresh_at(now):
             raise Useless(
-                f"the CRL does not count now, but from {crl.this_update:%Y-%m-%d %H:%M} to {crl.next_update:%Y-%m-%d %H:%M} UTC"
+                f"the CRL does not count now ({now:%Y-%m-%d %H:%M} UTC by this host's clock), but from "
+                f"{crl.this_update:%Y-%m-%d %H:%M} to {crl.next_update:%Y-%m-%d %H:%M} UTC"
             )
         if not crl.scope.covers(link.certificate):
             raise Useless("the CRL is for other certificates (issuingDistributionPoint)")

@@ -69,6 +69,7 @@ def _findings(config: Config, credentials: Credentials, now: datetime) -> Iterat
             text = f"secrets.ike.{key.name}: the secret of the shipped example, which everybody knows; replace it"
             yield Finding(False, text)
     yield from _revocation_lists(credentials, now)
+    yield from _clock(credentials, now)
     yield from _authorities(credentials, now)
     yield from _radius(config, credentials, now)
     yield from (Finding(False, text) for text in told_of_timeouts(config))
@@ -115,6 +116,17 @@ def _radius(config: Config, credentials: Credentials, now: datetime) -> Iterator
             yield from _validity(each.place, each.certificate, now, serious=True)
         if not credentials.authorities:
             yield Finding(False, f"{key}: ca/ holds no authority, so the server could not be trusted")
+
+
+def _clock(credentials: Credentials, now: datetime) -> Iterator[Finding]:
+    """Certificates that all are of another time say that it is this host's that is wrong."""
+    certificates = [
+        first for file in (credentials.authorities, credentials.certificates) for first, *_ in file.values()
+    ]
+    if certificates and not any(each.valid_at(now) for each in certificates):
+        yield Finding(
+            False, f"no certificate here is valid now: is this host's clock right? It says {_moment(now)}"
+        )
 
 
 def _revocation_lists(credentials: Credentials, now: datetime) -> Iterator[Finding]:

@@ -26,13 +26,18 @@ FOR_FAILURES: Final = {
     "needs; `ikegwctl check` tells which it misses.",
     AuthFailure.NOT_AUTHENTIC: "The peer's secret, certificate or password is not the one that is known here: "
     "compare both sides.",
+    AuthFailure.OUT_OF_TIME: "See whether this host's clock is right (`timedatectl`). If it is, the certificate has to be issued "
+    "anew.",
+    AuthFailure.REVOKED: "Nobody gets in with it any more: have a new certificate issued. If that was a mistake, its authority "
+    "must publish a CRL without it; `systemctl reload ikegw` reads crl/ again.",
     AuthFailure.AAA_FAILED: "See the RADIUS server and the way to it: `ikegwctl counters` has what became of requests to each. "
     "Its log says whether it knows this gateway as a client; its secret must be the one in [secrets.radius].",
     AuthFailure.TOO_MANY_SESSIONS: "Let the user end another session, or raise port_limit of its group, or Port-Limit at the "
     "RADIUS server.",
     AuthFailure.NOT_IN_GROUP: "Compare class and filter_id of the connection's groups with what the RADIUS server says of the "
     "user; a group without both takes everybody.",
-    AuthFailure.DOWNLOAD_FAILED: "See that the URL can be reached from here, or let the connection do without (revocation).",
+    AuthFailure.DOWNLOAD_FAILED: "See that the URL can be reached from here and may be (downloads.networks), put a current CRL "
+    "into crl/, or let the connection do without (remote.revocation).",
 }
 _FOR_NOTIFIES: Final = {
     "NO_PROPOSAL_CHOSEN": "Add an algorithm that both lists have, to proposals (IKE) or esp_proposals here, or on the peer.",

@@ -144,7 +144,7 @@ def test_whoever_signs_what_is_damaged_gets_no_exception_out_of_us(
     refused = [found for found in outcomes if not isinstance(found, Verified)]
     assert len(refused) < len(outcomes), "some bits mean nothing to us"
     for found in refused:
-        assert_refused(found, AuthFailure.DOWNLOAD_FAILED, AuthFailure.NOT_AUTHENTIC)
+        assert_refused(found, AuthFailure.DOWNLOAD_FAILED, AuthFailure.REVOKED)
 
 
 def tlv(tag: int, content: bytes) -> bytes:

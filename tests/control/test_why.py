@@ -1,5 +1,6 @@
 """`ikegwctl why` names the true cause of each way in which a login fails, and says what to do."""
 
+from datetime import timedelta
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
 import pytest
@@ -7,6 +8,8 @@ from attrs import evolve
 
 from ikegw.addresses.chain import Chain
 from ikegw.addresses.pool import Pool
+from ikegw.auth.certificates import X509
+from ikegw.auth.credentials import Credentials
 from ikegw.config.dhcp import DhcpServers
 from ikegw.config.lending import DEFAULT_LENDING
 from ikegw.control.stories import MOST_EVENTS, MOST_SOURCES, MOST_STORIES, Stories
@@ -18,16 +21,20 @@ from ikegw.dhcp.relay import Relay
 from ikegw.events import AuthFailure, Dropped, Event, IkeBegun, IkeDown, IkeUp, SessionBegan, StateEntered
 from ikegw.ike.relaying import LOGIN_SECONDS
 from ikegw.paths import NAT_T_PORT, Endpoint, Path
-from ikegw.policy.identities import parse_identity
+from ikegw.policy.authorities import RevocationPolicy
+from ikegw.policy.connections import AuthKind, LocalAuth, RemoteAuth
+from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.policy.proposals import parse_offer
 from ikegw.policy.selectors import from_network
 from ikegw.ports import AddressRequest
 from ikegw.service.lines import text_of
 from ikegw.session import Grant, SaName, Session
 from ikegw.testing.aaa import Account, FakeAaa
+from ikegw.testing.fetcher import FakeFetcher
 from ikegw.testing.login import PASSWORD, login_pair
-from ikegw.testing.pair import CLIENT, GATEWAY, make_pair, shared_key
-from ikegw.testing.world import Host
+from ikegw.testing.pair import CLIENT, GATEWAY, Pair, make_pair, shared_key
+from ikegw.testing.pki import GATEWAY_USAGES, Authority, Party, Period, crl_at
+from ikegw.testing.world import NOW, Host
 
 PATH = Path(Endpoint(ip_address("192.0.2.1"), 500), Endpoint(ip_address("198.51.100.9"), 500))
 
@@ -299,3 +306,90 @@ def test_an_event_of_no_story_is_nobodys():
     stories = Stories(lambda: 1.0)
     stories.publish(StateEntered(name(1), "mature", "SM_MATURE", "dpd", "SM_DPD"))
     assert not stories.about("1")
+
+
+# ---------------------------------------------------------------- certificates
+
+NEXT_YEAR = Period(NOW + timedelta(days=300), NOW + timedelta(days=600))
+ROOT = Authority.root("Root", "ecdsa256", Period.around(NOW, 3650))
+CRL = "http://pki.test/root.crl"
+
+
+def by_certificate(client: Party, fetcher: FakeFetcher | None = None) -> Pair:
+    """A gateway that demands to know whether a client was revoked."""
+    gateway = ROOT.issue("gw.test", "ecdsa256", usages=GATEWAY_USAGES)
+    strict = RemoteAuth(AuthKind.PUBKEY, IdentityPattern.parse("*@test"), revocation=RevocationPolicy.STRICT)
+    trusting = RemoteAuth(AuthKind.PUBKEY, IdentityPattern.parse("gw.test"), revocation=RevocationPolicy.OFF)
+
+    def credentials(party: Party) -> Credentials:
+        own = X509.of(party.certificate)
+        authorities = {"root.pem": (X509.of(ROOT.certificate),)}
+        return Credentials((), {"own.pem": (own,)}, authorities, {own.key_hash: party.key})
+
+    pair = make_pair(
+        evolve(GATEWAY, local=LocalAuth(AuthKind.PUBKEY, parse_identity("gw.test")), remote=strict),
+        evolve(
+            CLIENT,
+            local=LocalAuth(AuthKind.PUBKEY, parse_identity("carol@test")),
+            remote=trusting,
+        ),
+        credentials(gateway),
+        credentials(client),
+        fetcher=fetcher or FakeFetcher(),
+    )
+    # The client believes that its own certificate is good: only the gateway's clock may say otherwise.
+    pair.client.gateway.authenticator._now = lambda: (
+        client.certificate.not_valid_before_utc + timedelta(hours=1)
+    )
+    return pair
+
+
+def listed(**more: object) -> Party:
+    return ROOT.issue("carol@test", "ecdsa256", extensions=(crl_at(CRL),), **more)  # type: ignore[arg-type]
+
+
+def test_a_crl_that_policy_demands_is_missing():
+    pair = by_certificate(listed())
+    attempt(pair)
+    cause, advice = why(pair.gateway, "carol@test")
+    assert f"{CRL}: nothing is there" in cause
+    assert "put a current CRL of C=CH, O=ikegw, CN=Root into crl/" in cause
+    assert "downloads.networks" in advice
+    assert "remote.revocation" in advice
+
+
+def test_a_crl_that_is_over_is_told_with_our_clock():
+    old = ROOT.crl(period=Period(NOW - timedelta(days=9), NOW - timedelta(days=2)))
+    pair = by_certificate(listed(), FakeFetcher({CRL: old}))
+    attempt(pair)
+    cause, _ = why(pair.gateway, "carol@test")
+    assert "the CRL does not count now (2026-06-01 00:00 UTC by this host's clock)" in cause
+    assert "from 2026-05-23 00:00 to 2026-05-30 00:00 UTC" in cause
+
+
+def test_a_certificate_that_was_revoked():
+    carol = listed()
+    pair = by_certificate(carol, FakeFetcher({CRL: ROOT.crl([carol], period=Period.around(NOW))}))
+    attempt(pair)
+    cause, advice = why(pair.gateway, "carol@test")
+    assert "certificate C=CH, O=ikegw, CN=carol@test was revoked since" in cause
+    assert "have a new certificate issued" in advice
+
+
+def test_a_certificate_that_expired():
+    pair = by_certificate(listed(period=Period(NOW - timedelta(days=90), NOW - timedelta(days=17))))
+    attempt(pair)
+    cause, advice = why(pair.gateway, "carol@test")
+    assert "certificate C=CH, O=ikegw, CN=carol@test expired 2026-05-15 00:00 UTC (17 days ago)" in cause
+    assert "this host's clock says 2026-06-01 00:00 UTC" in cause
+    assert "issued anew" in advice
+
+
+def test_a_clock_that_is_wrong():
+    """Ours is a year behind: to us, the peer's certificate is not valid yet."""
+    pair = by_certificate(listed(period=NEXT_YEAR))
+    attempt(pair)
+    cause, advice = why(pair.gateway, "carol@test")
+    assert "is not valid before 2027-03-28 00:00 UTC (in 299 days)" in cause
+    assert "this host's clock says 2026-06-01 00:00 UTC: is that right?" in cause
+    assert advice.startswith("See whether this host's clock is right")

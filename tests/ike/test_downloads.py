@@ -72,7 +72,7 @@ def test_what_was_fetched_once_is_at_hand_for_the_next_login():
 def test_R_14_RE_05_revoked_says_the_crl_that_came():
     pair = certified(FakeFetcher({CRL: ROOT.crl([LISTED_CAROL])}), client=LISTED_CAROL, of_client=SOFT)
     connect(pair)
-    assert failure(pair.gateway).reason is AuthFailure.NOT_AUTHENTIC
+    assert failure(pair.gateway).reason is AuthFailure.REVOKED
     assert "revoked since" in failure(pair.gateway).detail
     assert "keyCompromise" in failure(pair.gateway).detail
     assert pair.gateway.states("responder")[-2:] == ["SMR_AUTH_FINALIZE", "SM_DEAD"]
