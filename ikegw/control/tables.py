@@ -55,7 +55,7 @@ def _sa(row: Any) -> tuple[object, ...]:
         row["name"],
         row["state"],
         duration(row["up"]),
-        row["remote"] or "-",
+        row["user"] or row["remote"] or "-",
         row["remote_address"],
         " ".join(row["addresses"]) or "-",
         octets(received),
@@ -69,6 +69,8 @@ def one_sa(row: Any) -> Lines:
     yield f"{row['name']} {row['state']}, {side}, up {duration(row['up'])}, {row['suite'] or 'no keys yet'}"
     yield f"  we    {row['local'] or '-'} at {row['local_address']}"
     yield f"  peer  {row['remote'] or '-'} at {row['remote_address']}"
+    if row["user"]:
+        yield f"  user  {row['user']}{', group ' + row['group'] if row['group'] else ''}"
     if row["addresses"]:
         yield f"  lent  {' '.join(row['addresses'])}"
     for child in row["children"]:

@@ -14,6 +14,7 @@ from ikegw.session import SaName
 class Row:
     """One IKE SA as the table of SAs shows it; `children` are (name, state, inbound SPI, suite, local, remote).
 
+    `user` is who logged in by EAP, `group` the one of its connection's groups that this user is in.
     `stage` says which machine `state` is of: `initiator`, `responder` or `mature`.
     """
 
@@ -27,6 +28,8 @@ class Row:
     suite: str
     up_since: float | None
     addresses: tuple[str, ...]
+    user: str
+    group: str
     children: tuple[tuple[str, str, bytes, str, str, str], ...]
 
 
@@ -43,6 +46,8 @@ def row_of(sa: IkeSa) -> Row:
         str(sa.channel.suite) if sa.has_keys else "",
         sa.up_since,
         tuple(map(str, addresses_of(sa.lease))),
+        sa.user,
+        sa.group.name,
         tuple(
             (
                 child.policy.name,

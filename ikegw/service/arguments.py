@@ -41,7 +41,7 @@ def address_of_argument(arguments: Arguments, name: str) -> Address | None:
 
 
 def rows_meant(gateway: Gateway, arguments: Arguments) -> list[Row]:
-    """The IKE SAs that `sa` means: `road[7]`, `7`, a connection, a peer's identity, or its address; Refused if there are none."""
+    """The IKE SAs that `sa` means: `road[7]`, `7`, a connection, a peer's identity, user or address; else Refused."""
     wanted = text_of_argument(arguments, "sa").lower()
     found = [row for row in gateway.listing() if wanted in _names_of(row)]
     if not found:
@@ -55,7 +55,8 @@ def _names_of(row: Row) -> set[str]:
         str(row.name.number),
         row.name.connection,
         row.remote,
+        row.user,
         str(row.path.remote.address),
         *row.addresses,
     )
-    return {name.lower() for name in names}
+    return {name.lower() for name in names if name}

@@ -94,6 +94,8 @@ class Showing:
             "remote_address": str(row.path.remote),
             "suite": row.suite,
             "addresses": list(row.addresses),
+            "user": row.user,
+            "group": row.group,
             "children": [_child(child, used.get(child[2])) for child in row.children],
         }
 

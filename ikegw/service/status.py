@@ -31,7 +31,8 @@ def _table(rows: list[Row], used: dict[bytes, Usage], half_open: int, now: float
         side = "initiator" if row.initiator else "responder"
         age = "not up yet" if row.up_since is None else f"up {duration(now - row.up_since)}"
         lent = f", lent {' '.join(row.addresses)}" if row.addresses else ""
-        peer = f"{row.remote or 'nobody yet'} at {row.path.remote}"
+        user = f"{row.user}, who is " if row.user else ""
+        peer = f"{user}{row.remote or 'nobody yet'} at {row.path.remote}"
         yield f"  {row.name} {row.state}, {side}, {age}: {row.local or 'we'} at {row.path.local} with {peer}, {row.suite}{lent}"
         for name, state, spi, suite, local, remote in row.children:
             yield f"    {name} {state}: {local} === {remote}, {suite}, SPI {spi.hex()}{_usage(used.get(spi))}"

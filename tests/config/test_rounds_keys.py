@@ -86,6 +86,11 @@ EAP = 'auth = "eap"\neap_id = "carol"'
             connection('aaa = "local"', local=EAP, remote_2='auth = "eap"'),
             "connections.road.local.auth: with remote-2 this side proves itself by key or certificate",
         ),
+        (
+            connection(remote_1='auth = "eap"'),
+            "connections.road.remote-1: unknown key: the first round of authentication is remote, the second remote-2",
+        ),
+        (connection(remote="round = 1"), "connections.road.remote.round: unknown key: the table's name says"),
         (connection(local_2='auth = "eap"'), "connections.road.local-2.eap_id: as whom do we log in?"),
         (
             connection(local_2='auth = "eap"\neap_id = "dave"'),

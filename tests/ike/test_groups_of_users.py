@@ -103,6 +103,13 @@ def test_a_member_gets_what_its_group_says(grant):
     assert theirs.lease.subnets == (LAB,)
 
 
+def test_an_operator_sees_users_and_groups():
+    pair = connected(Grant(filters=("eng-1",), user_name="Carol"))
+    ((ours,), (theirs,)) = pair.gateway.gateway.listing(), pair.client.gateway.listing()
+    assert (ours.user, ours.group) == ("Carol", "engineers")
+    assert (theirs.user, theirs.group) == ("", "")
+
+
 def test_what_a_group_leaves_open_is_as_the_connection_has_it():
     pair = connected(Grant(filters=("boss",)))
     assert reached(pair) == ["10.1.0.0-10.1.0.255"]
