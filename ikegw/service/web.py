@@ -16,8 +16,9 @@ from ikegw.metrics.gauges import Gauges, RadiusServerState, ReactorDelay, Standi
 from ikegw.metrics.page import MetricsPage
 from ikegw.service.assembly import Assembled
 from ikegw.service.overview import Overview
-from ikegw.web.guard import FewConnections, Folder, site
+from ikegw.web.guard import Folder
 from ikegw.web.page import StatusPage
+from ikegw.web.serving import Connections, site
 
 
 @define(eq=False)
@@ -31,7 +32,7 @@ class WebServer:
     log: Logger
     _delay: ReactorDelay = field(init=False)
     _status: StatusPage = field(init=False)
-    _site: FewConnections | None = field(default=None, init=False)
+    _site: Connections | None = field(default=None, init=False)
     _port: Any = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -69,7 +70,7 @@ class WebServer:
         listen = self.settings.listen
         if listen is None:
             return
-        self._site = site(self._root())
+        self._site = site(self._root(), self.reactor)
         try:
             self._port = self.reactor.listenTCP(listen.port, self._site, interface=str(listen.address))
         except CannotListenError as error:

@@ -1,23 +1,17 @@
 """Who may read the status page: a browser that was led here by this gateway's own address or name, and not by another page.
 
 Somebody's web page can have its own name mean our address (DNS rebinding), and would then read ours as its own: the Host header
-still says that name, and is refused. Nothing is kept of what a request carries, and nothing that it asks for changes anything.
-"""
+still says that name, and is refused."""
 
 import re
 from collections.abc import Callable, Container
-from io import BytesIO
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Final
 
 from attrs import define
-from twisted.protocols.policies import WrappingFactory
-from twisted.web.http import Request as HttpRequest
 from twisted.web.pages import notFound
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import Request, Site
-
-MOST_CONNECTIONS: Final = 64
+from twisted.web.server import Request
 
 _HOST: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(:\d{1,5})?")
 
@@ -97,55 +91,3 @@ class Sentence(Resource):
         request.setResponseCode(self.code)
         request.setHeader("Content-Type", "text/plain; charset=utf-8")  # type: ignore[no-untyped-call]
         return f"{self.text}\n".encode()
-
-
-class ReadOnlyRequest(Request):
-    """Only GET and HEAD. What is sent along is not kept: nobody reads it, and it could be as large as a disk."""
-
-    def process(self) -> None:
-        """See `Request`."""
-        if self.method in (b"GET", b"HEAD"):
-            super().process()  # type: ignore[no-untyped-call]
-            return
-        self.setResponseCode(405)
-        self.setHeader("Allow", "GET, HEAD")  # type: ignore[no-untyped-call]
-        self.setHeader("Content-Length", "0")  # type: ignore[no-untyped-call]
-        self.finish()  # type: ignore[no-untyped-call]
-
-    def gotLength(self, length: int | None) -> None:  # noqa: N802 (Twisted's name)
-        """See `Request`."""
-        self.content = BytesIO()
-
-    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802 (Twisted's name)
-        """See `Request`."""
-
-
-class FewConnections(WrappingFactory):
-    """No more connections than `MOST_CONNECTIONS` at once."""
-
-    noisy = False
-
-    def buildProtocol(self, addr: Any) -> Any:  # noqa: N802 (Twisted's name)
-        """See `Factory`."""
-        if len(self.protocols) >= MOST_CONNECTIONS:
-            return None
-        return super().buildProtocol(addr)
-
-    def hang_up(self) -> None:
-        """End every connection."""
-        for protocol in tuple(self.protocols):
-            protocol.transport.abortConnection()
-
-
-class QuietSite(Site):
-    """Without a line in the log for each request."""
-
-    noisy = False
-
-    def log(self, request: HttpRequest) -> None:
-        """See `Site`."""
-
-
-def site(root: IResource) -> FewConnections:
-    """Serve `root`, within limits."""
-    return FewConnections(QuietSite(root, requestFactory=ReadOnlyRequest))  # type: ignore[no-untyped-call]

@@ -7,8 +7,8 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.web.resource import IResource
 
-from ikegw.web.guard import FewConnections, site
 from ikegw.web.page import StatusPage
+from ikegw.web.serving import Connections, site
 from ikegw.web.snapshot import Snapshot
 
 
@@ -28,11 +28,11 @@ class Connection(StringTransport):
 class Browsing:
     """Whoever asks a site."""
 
-    served: FewConnections
+    served: Connections
 
     @classmethod
-    def of(cls, root: IResource) -> "Browsing":
-        return cls(site(root))
+    def of(cls, root: IResource, clock: Clock) -> "Browsing":
+        return cls(site(root, clock))
 
     def ask(
         self, path: str, *headers: str, host: str = "localhost:9440", method: str = "GET"
@@ -69,4 +69,4 @@ class Looking:
 
         stories = {7: {"name": "road[7]", "who": ["<b>alice</b>"]}}
         self.page = StatusPage(self.clock, look, stories.get, lambda: ("gateway.example.org",))
-        self.browsing = Browsing.of(self.page.guarded())
+        self.browsing = Browsing.of(self.page.guarded(), self.clock)

@@ -1,9 +1,9 @@
 """Who may read the page, what a browser is told to allow, and what a visitor cannot make us keep."""
 
 import pytest
-from browsing import Browsing, Looking
+from browsing import Looking
 
-from ikegw.web.guard import MOST_CONNECTIONS, is_own
+from ikegw.web.guard import is_own
 
 
 @pytest.mark.parametrize(
@@ -74,34 +74,6 @@ def test_every_answer_lets_a_browser_load_nothing_from_elsewhere(looking: Lookin
     assert "access-control" not in head
 
 
-def test_nothing_can_be_sent_here(looking: Looking) -> None:
-    for method in ("POST", "PUT", "DELETE"):
-        for path in ("/", "/events", "/stories/7"):
-            assert looking.browsing.answer(path, method=method).startswith("HTTP/1.1 405 "), (method, path)
-
-
-def test_what_comes_with_a_request_is_not_kept(looking: Looking) -> None:
-    protocol, connection = looking.browsing.ask("/", "Content-Length: 100000000", method="POST")
-    (request,) = protocol.wrappedProtocol._channel.requests
-    for _ in range(100):
-        protocol.dataReceived(bytes(100_000))
-    assert request.content.getbuffer().nbytes == 0
-    assert not connection.value()
-
-
-def test_no_more_connections_than_there_is_room_for(looking: Looking) -> None:
-    served = looking.browsing.served
-    for _ in range(MOST_CONNECTIONS):
-        looking.browsing.ask("/")
-    assert served.buildProtocol(None) is None
-
-
-def test_hanging_up_ends_every_connection(looking: Looking) -> None:
-    connections = [looking.browsing.ask(path)[1] for path in ("/", "/events")]
-    looking.browsing.served.hang_up()
-    assert all(connection.disconnected for connection in connections)
-
-
 def test_a_story_is_json_and_a_number_that_means_nothing_is_not_found(looking: Looking) -> None:
     answer = looking.browsing.answer("/stories/7")
     assert "Content-Type: application/json" in answer
@@ -133,7 +105,3 @@ def test_the_page_refers_to_nothing_elsewhere_and_holds_no_script_of_its_own(loo
         text = looking.browsing.answer(f"/{file}").partition("\r\n\r\n")[2]
         assert "innerHTML" not in text
         assert "insertAdjacentHTML" not in text
-
-
-def test_it_is_asked_of_a_browsing_site_too() -> None:
-    assert Browsing.of(Looking().page.guarded()).answer("/").startswith("HTTP/1.1 200 ")
