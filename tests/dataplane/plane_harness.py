@@ -155,7 +155,8 @@ class UserspaceHarness:
                 there = side.namespace.ip("rule", "link") + side.namespace.run("ip", "-6", "rule")
                 assert there.count("lookup ") == 3 + 2, "a rule is left"
                 assert "ikegw0" not in there, "the device is left"
-                assert not self.left(side.namespace)
+                left = self.left(side.namespace)
+                assert not left, left
         finally:
             self._network.__exit__(None, None, None)
 

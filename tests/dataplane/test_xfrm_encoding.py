@@ -1,6 +1,7 @@
 """Our octets for the kernel are those that `ip xfrm` sends; what comes back is read, and nonsense is told as such."""
 
 import errno
+import socket
 import tomllib
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -186,3 +187,14 @@ def test_offload_names_the_interface_and_the_direction():
     one = evolve(PLAIN, offload=Offload.PACKET, device=3, inbound=True)
     body = encoding.add_state(one)[2]
     assert dict(netlink.attributes(body[224:]))[encoding.OFFLOAD_DEV] == b"\3\0\0\0\6\0\0\0"
+
+
+def test_what_waits_for_an_sa_is_read_though_its_selector_lacks_a_family():
+    """As Linux 6.1 answers XFRM_MSG_ALLOCSPI where nothing waited any more: it begins to, and has prefix lengths alone."""
+    far, near = (bytes((192, 0, 2, n)).ljust(16, b"\0") for n in (2, 1))
+    selects = far + near + bytes(10) + b"\x20\x20" + bytes(12)
+    spi = b"\0\0\1\x6d"
+    tail = (0, 0, 0, 2, 0x49000002, socket.AF_INET, 1, 0, 0)
+    whole = encoding.STATE.pack(selects, far, spi, 50, near, bytes(64), *tail)
+    report = decoding.decode(netlink.Answer(encoding.NEWSA, 0, 1, whole))
+    assert (report.id.spi, report.id.source, report.selector) == (spi, ip_address("192.0.2.1"), None)

@@ -9,8 +9,10 @@ from attrs import evolve
 from fake_kernel import FakeFoundation, FakeKernel
 from twisted.internet.task import Clock
 
+from ikegw.dataplane.xfrm import encoding
+from ikegw.dataplane.xfrm.moving import counters_after, taking_over
 from ikegw.dataplane.xfrm.plane import XfrmPlane
-from ikegw.dataplane.xfrm.values import Acquire, PacketSelector
+from ikegw.dataplane.xfrm.values import Acquire, PacketSelector, Replay
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.carriage import Carriage, Mode, Offload
 from ikegw.policy.selectors import from_network
@@ -162,9 +164,36 @@ def test_a_path_that_only_changes_ports_is_an_update_another_address_another_sa(
     assert bench.kernel.is_empty
 
 
+def test_an_sa_to_another_destination_is_there_before_the_old_one_goes(bench):
+    bench.now(bench.plane.install(sa()))
+    entry = bench.plane._entries.get(sa().inbound_spi)
+    old, path = (entry.inbound, entry.outbound), entry.sa.path
+    policy = (encoding.NEWPOLICY, 0, b"")
+    for local, remote, wanted in (
+        (path.local, Endpoint(IPv4Address("192.0.2.9"), 4500), "?in ?out -in +in +out policy -out"),
+        (Endpoint(IPv4Address("192.0.2.9"), 4500), path.remote, "?in ?out +in -out +out policy -in"),
+    ):
+        entry.sa = evolve(sa(), path=Path(local, remote))
+        new = entry.states(0.0)
+        names = {
+            encoding.delete_state(old[0]): "-in",
+            encoding.delete_state(old[1]): "-out",
+            policy: "policy",
+        }
+        names |= {encoding.get_state(old[0]): "?in", encoding.get_state(old[1]): "?out"}
+        names |= {encoding.add_state(new[0]): "+in", encoding.add_state(new[1]): "+out"}
+        assert " ".join(names[each] for each in taking_over(old, new, [policy])) == wanted
+
+
+def test_a_fast_sender_leaves_out_more_numbers_so_that_none_is_sent_twice():
+    _, slow = counters_after(Replay(), Replay(sent=1000), 1000)
+    received, fast = counters_after(Replay(received=7), Replay(sent=9000), 1000)
+    assert (slow.sent, fast.sent, received.received) == (1064, 9000 + 64 + 4 * 8000, 7)
+
+
 def test_a_move_that_the_kernel_refuses_is_told(bench):
     bench.now(bench.plane.install(sa()))
-    bench.kernel.refusing(5, errno.ENOBUFS)
+    bench.kernel.refusing(8, errno.ENOBUFS)
     there = Path(sa().path.local, Endpoint(IPv4Address("192.0.2.9"), 4500))
     with pytest.raises(DataPlaneError, match="net1: move: ENOBUFS"):
         bench.now(bench.plane.move(sa().inbound_spi, there))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from laboratory.guest import run_tests
 
-PLANE = ("tests/dataplane/kernel_contract.py", "tests/dataplane/kernel_carriage.py")
+PLANE = tuple(f"tests/dataplane/kernel_{name}.py" for name in ("contract", "carriage", "moving"))
 DAEMONS = ("tests/peers/kernel_interop.py",)
 
 

@@ -88,7 +88,9 @@ class Entry:
         return StateId(path.local.address, path.remote.address, self.sa.outbound_spi)
 
     def states(self, now: float, received: Replay = _FRESH, sent: Replay = _FRESH) -> tuple[State, State]:
-        """Inbound and outbound SA as the kernel is to be told; the counters are those of the SAs that they follow."""
+        """Inbound and outbound SA as the kernel is to be told; the counters are those of the SAs that they follow, if any."""
+        follows = (received, sent) != (_FRESH, _FRESH)
+        carried = (self.last_in, self.last_out) if follows else (self.before_in, self.before_out)
         sa, path, special = self.sa, self.sa.path, self.sa.carriage
         ports = (path.remote.port, path.local.port) if sa.udp_encapsulated else None
         esn = sa.suite.esn
@@ -100,7 +102,7 @@ class Entry:
             special.mode,
             max(sa.replay_window, _SMALLEST_ESN_WINDOW if esn else 0),
             received,
-            self._lifetime(now, self.before_in),
+            self._lifetime(now, carried[0]),
             ports,
             _MAPPING_SECONDS if ports else 0,
             self.if_id,
@@ -116,7 +118,7 @@ class Entry:
             special.mode,
             _SMALLEST_ESN_WINDOW if esn else 0,
             evolve(sent, bitmap=b""),
-            self._lifetime(now, self.before_out),
+            self._lifetime(now, carried[1]),
             ports and (ports[1], ports[0]),
             0,
             self.if_id,

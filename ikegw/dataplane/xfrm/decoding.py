@@ -51,6 +51,10 @@ def decode(answer: netlink.Answer) -> Told | None:
         ) from error
 
 
+_FAMILY_OF_SELECTOR: Final = slice(40, 42)
+"""An SA that selects nothing has none there, though what waits for one may have prefix lengths all the same."""
+
+
 def _state(octets: bytes) -> StateReport:
     (
         packets, destination, spi, _, source, _, carried, count, _, _, _, replays, forgeries, _, reqid, family, mode, _, _,
@@ -66,7 +70,7 @@ def _state(octets: bytes) -> StateReport:
         forgeries,
         _replay(found),
         None if last_used is None else struct.unpack("=Q", last_used)[0],
-        _selector(packets) if any(packets) else None,
+        _selector(packets) if any(packets[_FAMILY_OF_SELECTOR]) else None,
         _MODES.get(mode, Mode.TUNNEL),
     )
 

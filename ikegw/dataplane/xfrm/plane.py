@@ -19,14 +19,14 @@ from ikegw.dataplane.xfrm.events import Events
 from ikegw.dataplane.xfrm.expiry import Expiry
 from ikegw.dataplane.xfrm.foundation import Foundation
 from ikegw.dataplane.xfrm.larvae import Larvae
-from ikegw.dataplane.xfrm.moving import changes_only_ports, counters_after
+from ikegw.dataplane.xfrm.moving import changes_only_ports, counters_after, taking_over
 from ikegw.dataplane.xfrm.ours import IF_ID
 from ikegw.dataplane.xfrm.policies import PolicyBook
 from ikegw.dataplane.xfrm.reading import learn, readable
 from ikegw.dataplane.xfrm.refusals import is_gone, refused
 from ikegw.dataplane.xfrm.requests import Outcome
 from ikegw.dataplane.xfrm.traps import Traps
-from ikegw.dataplane.xfrm.values import Direction, Policy, PolicyReport, Told
+from ikegw.dataplane.xfrm.values import Direction, Policy, PolicyReport, StateReport, Told
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.carriage import Offload
 from ikegw.policy.shunts import Shunt
@@ -276,23 +276,32 @@ class XfrmPlane:
         entry.moves += 1
         number = entry.moves
 
-        def known(outcomes: list[Outcome]) -> Deferred[None]:
+        def asked() -> Deferred[list[StateReport]]:
+            return (
+                self._running()
+                .foundation.requests.ask([encoding.get_state(each) for each in old])
+                .addCallback(lambda outcomes: learn(entry, outcomes, self._reactor.seconds()))
+            )
+
+        def known(reports: list[StateReport], before: list[StateReport]) -> Deferred[None]:
             if entry.moves != number or entry.hard or not self._entries.has(entry):
                 return succeed(None)
-            now = self._reactor.seconds()
-            reports = learn(entry, outcomes, now)
-            if len(reports) != len(old):
+            if not len(before) == len(reports) == len(old):
                 raise DataPlaneError(f"{moved.name}: the kernel has no SA any more that could be moved")
             entry.sa = moved
-            entry.before_in, entry.before_out = entry.last_in, entry.last_out
             entry.sender.template = entry.template(moved.path)
-            states = entry.states(now, *counters_after(reports[0].replay, reports[1].replay))
-            wanted = [encoding.delete_state(each) for each in old]
-            wanted += [encoding.add_state(state) for state in states]
-            return self._do(wanted + self._book.moved(entry.sender), f"{moved.name}: move")
+            counters = counters_after(reports[0].replay, reports[1].replay, before[1].replay.sent)
+            states = entry.states(self._reactor.seconds(), *counters)
+            wanted = taking_over(old, states, self._book.moved(entry.sender))
+            return self._do(wanted, f"{moved.name}: move", heard=taken_over)
 
-        asked = self._running().foundation.requests.ask([encoding.get_state(each) for each in old])
-        return asked.addCallback(known)
+        def taken_over(outcomes: list[Outcome]) -> None:
+            """Their last counts, asked for in the same piece."""
+            learn(entry, outcomes[: len(old)], self._reactor.seconds())
+            entry.before_in, entry.before_out = entry.last_in, entry.last_out
+
+        # Twice, for how fast packets leave.
+        return asked().addCallback(lambda before: asked().addCallback(known, before))
 
     def usage(self, inbound_spi: bytes) -> Deferred[Usage]:
         """See `ports.DataPlane`."""
@@ -377,13 +386,18 @@ class XfrmPlane:
     # ------------------------------------------------------------ inside
 
     def _do(
-        self, requests: list[encoding.Request], wanted: str, undo: Callable[[], object] | None = None
+        self,
+        requests: list[encoding.Request],
+        wanted: str,
+        undo: Callable[[], object] | None = None,
+        heard: Callable[[list[Outcome]], None] = lambda outcomes: None,
     ) -> Deferred[None]:
-        """All of it, or DataPlaneError; what is gone already may be."""
+        """All of it, or DataPlaneError; what is gone already may be. `heard` gets all answers first."""
         if self._run is None:
             return fail(DataPlaneError("the data plane is not running: start it first"))
 
         def answered(outcomes: list[Outcome]) -> None:
+            heard(outcomes)
             for (kind, _, _), outcome in zip(requests, outcomes, strict=True):
                 removes = kind in (encoding.DELSA, encoding.DELPOLICY)
                 if outcome.refusal is not None and not (removes and is_gone(outcome.refusal)):
