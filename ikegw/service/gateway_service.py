@@ -2,11 +2,11 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredLock
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -90,12 +90,7 @@ class GatewayService(Service):
         gone.addCallback(
             lambda _: self._limited(assembled.accounting.stop(), "accounting did not stop in order")
         )
-        gone.addCallback(
-            lambda _: self._limited(assembled.naming.finish(), "the resolver did not take DNS servers back")
-        )
-        gone.addCallback(
-            lambda _: self._limited(assembled.announcing.finish(), "updown scripts did not end in order")
-        )
+        gone.addCallback(lambda _: DeferredList(list(self._programs_end())))
         gone.addCallback(
             lambda _: self._limited(assembled.plane.plane.stop(), "the data plane did not stop in order")
         )
@@ -107,6 +102,11 @@ class GatewayService(Service):
         gone.addCallback(lambda _: assembled.transport.stop())
         gone.addCallback(lambda _: self._web.stop())
         return gone.addCallback(lambda _: self._control.stop())
+
+    def _programs_end(self) -> Iterator[Deferred[None]]:
+        assembled = self.assembled
+        yield self._limited(assembled.naming.finish(), "the resolver did not take DNS servers back")
+        yield self._limited(assembled.announcing.finish(), "updown scripts did not end in order")
 
     def reload(self) -> Deferred[None]:
         """Read the configuration again and take it over; if anything is wrong with it, tell all and touch nothing."""
