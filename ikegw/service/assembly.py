@@ -48,6 +48,7 @@ from ikegw.service.kept_lists import KeptLists
 from ikegw.service.lending import Lenders
 from ikegw.service.logins import Logins
 from ikegw.service.preparation import Prepared
+from ikegw.service.promptness import Promptness
 from ikegw.service.shunts import Shunting
 from ikegw.service.traffic import Traffic
 
@@ -97,6 +98,7 @@ class Assembled:
     kept_lists: KeptLists
     capturing: Capturing
     traffic: Traffic
+    promptness: Promptness
 
 
 def assemble(
@@ -136,7 +138,7 @@ def assemble(
     eap = OwnEap.make(reactor, prepared, authenticator)
     admission = Admission(gate_limits(config.limits), os.urandom, reactor.seconds())
     journal = Journal(log, reactor.seconds, *journal_settings(config.logging))
-    traffic = Traffic(plane.plane, reactor)
+    traffic, promptness = Traffic(plane.plane, reactor), Promptness()
     counters, stories, audience = Counters(), Stories(time.time), Audience()
     capturing = Capturing(config.capture, transport, reactor, time.time, log)
     registry = CollectorRegistry()
@@ -150,6 +152,7 @@ def assemble(
         accounting.publish(event)
         measures.publish(event)
         traffic.publish(event)
+        promptness.publish(event)
 
     addresses = Lenders.make(reactor, config, prepared.pools, publish)
     radius = RadiusClient(
@@ -205,6 +208,7 @@ def assemble(
         kept_lists,
         capturing,
         traffic,
+        promptness,
     )
 
 

@@ -112,16 +112,29 @@ class Overview:
         }
 
     def _servers(self) -> Iterator[Json]:
+        promptness = self.assembled.promptness
         for each in self.assembled.radius.associations():
+            load = f"{each.load} under way" if each.load else ""
             yield {
                 "name": each.server.name,
                 "kind": f"RADIUS {each.service.value}",
-                "state": each.standing.lower().replace("_", ", "),
                 "good": each.is_alive,
-                "load": f"{each.load} under way" if each.load else "",
+                "notes": [
+                    each.standing.lower().replace("_", ", "),
+                    promptness.told("radius", each.server.name),
+                    load,
+                ],
             }
         for name, leases in self.assembled.addresses.dhcp_leases().items():
-            yield {"name": name, "kind": "DHCP", "state": "", "good": True, "load": f"{leases} leases"}
+            yield {"name": name, "kind": "DHCP", "good": True, "notes": [f"{leases} leases"]}
+        for name in promptness.servers("dhcp"):
+            silent = promptness.is_silent("dhcp", name)
+            yield {
+                "name": name,
+                "kind": "DHCP server",
+                "good": not silent,
+                "notes": [promptness.told("dhcp", name)],
+            }
 
 
 def _by_machine(states: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:

@@ -15,11 +15,22 @@ from chromium import Browser
 from gateway_and_client import CLIENT, GATEWAY
 from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
 
+from ikegw.events import ServerAnswered
+
 HOSTILE = "<iframe></iframe><script>document.body.remove()</script>"
 """What a stranger may call itself: it has to be text wherever it is shown."""
 
 PATIENT = "[limits]\nhalf_open = 5000\ncookie_threshold = 5000\ncookie_threshold_ip = 5000\nblock_threshold = 5000\n"
 NO_SOCKET = '[control]\nsocket = ""\n'
+
+SERVERS = """
+[radius.servers.one]
+address = "127.0.0.77"
+[radius.servers.two]
+address = "127.0.0.78"
+[radius.realms.staff]
+servers = ["one", "two"]
+"""
 
 LIVE = "document.querySelector('#live').dataset.live === 'yes' && document.querySelector('#drawing svg') !== null"
 DRAWN = "document.querySelector('#drawing .node.{} > text').textContent"
@@ -49,8 +60,13 @@ def gateway(place: Callable[[str, str], Any]) -> tuple[Any, str]:
     """A gateway that shows itself, and where."""
     gateway, port = place("gateway", "127.0.0.1"), free_port()
     web = f'[web]\nlisten = "127.0.0.1:{port}"\nstatus_page = true\nhosts = ["gateway.example.org"]\n'
-    gateway.write(GATEWAY.replace("10.9.0.0/24", "10.9.0.0/22") + PATIENT + NO_SOCKET + web)
+    gateway.write(GATEWAY.replace("10.9.0.0/24", "10.9.0.0/22") + PATIENT + NO_SOCKET + web + SERVERS)
     anybodys_key(gateway)
+    secrets = gateway.directory / "secrets.d" / "radius.toml"
+    secrets.write_text(
+        "".join(f'[secrets.radius.{name}]\nsecret = "testing123"\n' for name in ("one", "two"))
+    )
+    secrets.chmod(0o600)
     gateway.make().startService()
     return gateway, f"http://127.0.0.1:{port}/"
 
@@ -125,6 +141,10 @@ async def test_three_sessions_and_the_path_of_one(
     assert await browser.run("document.querySelectorAll('#drawing .edge.lit').length") == 3
     assert len(await picture("3")) > 20_000
 
+    gateway[0].service.assembled.gateway.publish(ServerAnswered("radius", "two", 0.0123))
+    answered = "[...document.querySelectorAll('#asked li')].filter((one) => one.innerText.includes('12 ms')).length === 2"
+    await browser.until(answered)
+
     await browser.run("document.querySelector('#failed li').click()")
     await browser.until("document.querySelector('#story-cause').textContent.includes('mallory@example.com')")
     await browser.until(f"{DRAWN.format('here')} === 'SM_DEAD'")
@@ -167,7 +187,7 @@ async def test_five_hundred_sessions(
     gateway: tuple[Any, str], calls: Any, browser: Browser, picture: Any
 ) -> None:
     """Looked at in the dark; what is shown can be searched, and a row that did not change is not touched."""
-    await browser.view(1360, 800, dark=True)
+    await browser.view(1360, 790, dark=True)
     await calls(f"user{number:03}@example.org" for number in range(500))
     await browser.go(gateway[1])
     await browser.until("document.querySelectorAll('#rows tr').length === 500")

@@ -11,6 +11,8 @@ import pytest_twisted
 from gateway_and_client import GATEWAY
 from twisted.internet.threads import deferToThread
 
+from ikegw.events import ServerAnswered, ServerSilent
+
 Story = Generator[Any, Any, None]
 
 
@@ -123,11 +125,15 @@ def test_servers_are_shown_before_anybody_logs_in(gateway: Any, port: int) -> St
     )
     radius = '[radius.servers.one]\naddress = "127.0.0.77"\n[radius.realms.staff]\nservers = ["one"]\n'
     yield reloaded(gateway, web(port, f"status_page = true\n{dhcp}{radius}"))
+    publish = gateway.service.assembled.gateway.publish
+    for event in (ServerAnswered("radius", "one", 0.0123), ServerSilent("dhcp", "office 127.0.0.67")):
+        publish(event)
     servers = (yield deferToThread(first_event, port))["servers"]
-    assert [(each["kind"], each["name"], each["good"]) for each in servers] == [
-        ("RADIUS authentication", "one", True),
-        ("RADIUS accounting", "one", True),
-        ("DHCP", "office", True),
+    assert [(each["kind"], each["name"], each["good"], each["notes"]) for each in servers] == [
+        ("RADIUS authentication", "one", True, ["alive", "12 ms", ""]),
+        ("RADIUS accounting", "one", True, ["alive", "12 ms", ""]),
+        ("DHCP", "office", True, ["0 leases"]),
+        ("DHCP server", "office 127.0.0.67", False, ["silent"]),
     ]
 
 

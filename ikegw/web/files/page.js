@@ -64,12 +64,12 @@ function pool({ pool: name, family, size, lent }) {
   );
 }
 
-function server({ name, kind, state, good, load }) {
+function server({ name, kind, good, notes }) {
   return element(
     "li",
     {},
     element("b", { class: good ? "good" : "dead" }, `${name} `, element("span", {}, kind)),
-    element("span", {}, [state, load].filter(Boolean).join(", ")),
+    element("span", {}, notes.filter(Boolean).join(", ")),
   );
 }
 

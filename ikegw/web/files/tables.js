@@ -65,7 +65,7 @@ export class Sessions {
   show(session) {
     const shown = this.rows.get(session.number) ?? this.#add(session.number);
     shown.session = session;
-    const { name, state, peer, address, received, sent } = shown.cells;
+    const { name, state, peer, address, traffic } = shown.cells;
     name.textContent = session.name;
     state.textContent = session.state;
     state.className = session.state === "SM_MATURE" ? "state mature" : "state";
@@ -73,7 +73,9 @@ export class Sessions {
     put(peer, [element("bdi", {}, who), element("small", {}, session.at)]);
     peer.title = `${who}\n${session.suite}\n${session.children.map((one) => `${one.name} ${one.state}: ${one.local} === ${one.remote}`).join("\n")}`;
     address.textContent = session.addresses.join(" ");
-    [received.textContent, sent.textContent] = session.octets.map(octets);
+    const [received, sent] = session.octets.map(octets);
+    put(traffic, [received, element("small", {}, sent)]);
+    traffic.title = `received ${received}, sent ${sent}`;
     shown.text = [session.name, session.state, session.peer, session.at, ...session.addresses].join(" ").toLowerCase();
     shown.row.hidden = !shown.text.includes(this.wanted);
     this.#age(shown);
@@ -83,12 +85,12 @@ export class Sessions {
     const name = element("button", { type: "button" });
     const state = element("span", { class: "state" });
     const cells = { name, state, peer: element("td", { class: "peer" }), address: element("td") };
-    for (const each of ["up", "received", "sent"]) cells[each] = element("td", { class: "number" });
+    for (const each of ["up", "traffic"]) cells[each] = element("td", { class: "number" });
     const row = element(
       "tr",
       { "data-number": number, "aria-selected": String(number === this.chosen) },
       element("td", {}, name, state),
-      ...["peer", "address", "up", "received", "sent"].map((each) => cells[each]),
+      ...["peer", "address", "up", "traffic"].map((each) => cells[each]),
     );
     row.addEventListener("click", () => this.choose(number));
     this.body.prepend(row);
