@@ -25,7 +25,7 @@ _LOG = Logger(namespace="ikegw")
 def take_over(assembled: Assembled, prepared: Prepared) -> tuple[str, ...]:
     """Change what runs into what `prepared` says; give the lines that tell what was done.
 
-    IKE SAs of connections that did not change stay. New credentials count from the next authentication on.
+    IKE SAs of connections that did not change stay, unless their peers are not authentic by the new credentials.
     """
     new = prepared.config
     found = changes(assembled.prepared.config, new)
