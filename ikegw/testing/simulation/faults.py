@@ -75,6 +75,8 @@ class Plan:
     """How often that server refuses what it is asked, while there is trouble."""
     logins: bool = False
     """Do the clients log in by EAP, in place of a shared key?"""
+    twice: bool = False
+    """Do they prove themselves by that key first, and then by EAP (RFC 4739)?"""
     login_rounds: int = 1
     login_seconds: float = 0.0
     """How long the AAA server takes for an answer, and a client for a response."""
@@ -134,6 +136,7 @@ def plan_of(seed: int) -> Plan:
         lease_delay=lending.choice((0.0, 0.02, 0.5, 5.0)) if served else 0.0,
         lease_failures=lending.choice((0.0, 0.1, 0.4)) if served else 0.0,
         logins=by_login,
+        twice=by_login and seed % 9 == 5,
         login_rounds=logging_in.choice((1, 2, 5)),
         login_seconds=logging_in.choice((0.0, 0.02, 0.5)),
         login_failures=logging_in.choice((0.0, 0.1, 0.3)),

@@ -80,7 +80,7 @@ class Town:
     ) -> Party:
         lets_in = bool(pools)
         everyone = shared_key("%any")
-        if self.plan.logins:
+        if self.plan.logins and not self.plan.twice:
             everyone = gateway_credentials() if lets_in else client_credentials()
         return Party(
             self.world,
@@ -164,18 +164,21 @@ def gateway_connection(plan: Plan) -> Connection:
     if not plan.logins:
         return connection
     local = evolve(connection.local, kind=AuthKind.PUBKEY, certificates=("own.pem",))
-    return evolve(connection, local=local, remote=evolve(connection.remote, kind=AuthKind.EAP), aaa="staff")
+    login = evolve(connection.remote, kind=AuthKind.EAP)
+    if plan.twice:
+        return evolve(connection, second_remote=login, aaa="staff")
+    return evolve(connection, local=local, remote=login, aaa="staff")
 
 
 def client_connection(plan: Plan, number: int) -> Connection:
     """Client `number` calls the gateway and asks for an address."""
     connection = _connection(plan, 1, "home", f"c{number}@test", "gw.test")
-    if plan.logins:
-        connection = evolve(
-            connection,
-            local=evolve(connection.local, kind=AuthKind.EAP),
-            remote=evolve(connection.remote, kind=AuthKind.PUBKEY),
-        )
+    login = evolve(connection.local, kind=AuthKind.EAP)
+    if plan.twice:
+        connection = evolve(connection, second_local=login)
+    elif plan.logins:
+        remote = evolve(connection.remote, kind=AuthKind.PUBKEY)
+        connection = evolve(connection, local=login, remote=remote)
     return evolve(
         connection,
         remote_addresses=(IPv4Network(f"{GATEWAY_ADDRESS}/32"),),
