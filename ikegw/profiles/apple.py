@@ -56,6 +56,9 @@ def profile(wanted: Wanted) -> Profile:
     steps = ["open it on the device; on iPhone and iPad then Settings, Profile Downloaded, Install"]
     if wanted.login.by_certificate:
         steps.append("it asks for the password of the .p12 file")
+        steps.append(
+            f"the key in the .p12 file must be of the kind {wanted.key}; if it is another, say --key"
+        )
     return Profile((file,), steps)
 
 

@@ -17,6 +17,7 @@ from ikegw.auth.certificates import X509, carries
 from ikegw.auth.chains import MOST_CERTIFICATES, Chain, Trust
 from ikegw.auth.errors import AuthenticationError
 from ikegw.events import AuthFailure
+from ikegw.pki.authority import authority_extensions
 from ikegw.testing.pki import KINDS, Authority, Party, Period, general_name, key_usage, subject
 from ikegw.wire.identification import Identity
 from ikegw.wire.registry import IdType
@@ -264,6 +265,44 @@ def test_path_length(world: World) -> None:
         trusting(root), root.intermediate("Middle", "ecdsa256").issue("dave", "ecdsa256"), world.now
     )
     assert "stands too far below its authority (path length)" in detail
+
+
+def test_path_length_counts_no_certificate_of_the_authority_for_itself(world: World) -> None:
+    """A root that changed its key certifies the new one with the old (RFC 5280 §6.1.4 (l))."""
+    root = Authority.root("Short", "ecdsa256", world.period, path_length=1)
+    key = KINDS["ecdsa256"]()
+    renewed = root._sign(root.certificate.subject, key, world.period, authority_extensions(None))
+    middle = Authority(renewed, key, world.period).intermediate("Middle", "ecdsa256")
+    party = evolve(
+        middle.issue("carol@ikegw.example", "ecdsa256"), intermediates=(middle.certificate, renewed)
+    )
+    assert len(chain(trusting(root), party, world.now).path) == 4
+
+
+def test_an_issuer_whose_key_may_not_sign_certificates(world: World) -> None:
+    key = KINDS["ecdsa256"]()
+    extensions = [(x509.BasicConstraints(True, None), True), (key_usage(("crl_sign",)), True)]
+    false = world.root._sign(subject("False"), key, world.period, extensions)
+    party = Authority(false, key, world.period).issue("mallory@ikegw.example", "ecdsa256")
+    assert "CN=False" in refuse(trusting(world.root), party, world.now)
+
+
+def test_an_intermediate_that_expired_is_named(world: World) -> None:
+    middle = world.root.intermediate("Old", "ecdsa256", period=world.period.past())
+    party = middle.issue("carol@ikegw.example", "ecdsa256", period=world.period)
+    assert re.search("CN=Old expired", refuse(trusting(world.root), party, world.now))
+
+
+def test_authorities_that_certify_each_other_lead_nowhere(world: World) -> None:
+    """Nor round and round."""
+    one, other = (Authority.root(name, "ecdsa256", world.period) for name in ("One", "Other"))
+    crossed = [
+        issuer._sign(of.certificate.subject, of.key, world.period, authority_extensions(None))
+        for issuer, of in ((one, other), (other, one))
+    ]
+    party = evolve(one.issue("carol@ikegw.example", "ecdsa256"), intermediates=tuple(crossed))
+    assert "none of the authorities here" in refuse(trusting(world.root), party, world.now)
+    assert chain(trusting(other), party, world.now).authority == "C=CH, O=ikegw, CN=Other"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from laboratory.room import Laboratory
 from laboratory.settings import Tree, merged
 from laboratory.strongswan import StrongSwan
 
-from ikegw.testing.pki import GATEWAY_USAGES, Authority, Period
+from ikegw.auth.certificates import X509
+from ikegw.testing.pki import GATEWAY_USAGES, Authority, Period, write_directory
 
 pytestmark = pytest.mark.peers
 
@@ -44,6 +45,31 @@ def test_RSA_for_who_announces_no_hashes_and_ECDSA_for_others(
     _, client = peers(laboratory, announces=announces, weak=weak)
     client.connect("home")
     client.daemon.wait_for(rf"authentication of '{roadwarrior.GATEWAY}' with {scheme}\w* successful")
+
+
+@pytest.mark.parametrize("sends", ["always", "never"])
+def test_a_client_that_is_pinned_by_its_key(laboratory: Laboratory, sends: str) -> None:
+    """Of an authority that the gateway does not know; what the client does not send must lie in certs/."""
+    period = Period.around(datetime.now(UTC))
+    ours, theirs = (Authority.root(name, "ecdsa256", period) for name in ("ours", "theirs"))
+    underlay = underlays.direct(laboratory.network)
+    gateway = laboratory.ikegw("gateway", underlay.gateway)
+    client = laboratory.strongswan("client", underlay.client)
+    party = ours.issue(roadwarrior.GATEWAY, "ecdsa256", usages=GATEWAY_USAGES)
+    write_directory(gateway.directory, {"gateway": party}, {})
+    carol = theirs.issue(roadwarrior.CLIENT, "ecdsa256")
+    client.install("carol", carol, ours.certificate)
+    if sends == "never":
+        (gateway.directory / "certs" / "carol.pem").write_bytes(carol.chain_pem)
+    _, key = X509.of(carol.certificate).pins
+    pinned: Tree = {"connections": {"roadwarriors": {"remote": {"cacerts": [], "pinned": [str(key)]}}}}
+    gateway.load(merged(roadwarrior.gateway(underlay.gateway_address, certificate="gateway"), pinned))
+    client.load(
+        roadwarrior.client(
+            underlay.client_address, underlay.gateway_address, certificate="carol", send_cert=sends
+        )
+    )
+    client.connect("home")
 
 
 def test_a_client_that_signs_with_SHA_1_is_refused_with_a_hint(laboratory: Laboratory) -> None:
