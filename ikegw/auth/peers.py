@@ -62,18 +62,31 @@ def _pinned(
             f"the connection pins {', '.join(remote.certificates)}, but no such certificate was loaded from certs/"
         )
     here = [credentials.certificates[name][0] for name in files]
+    here += [first for first, *_ in credentials.certificates.values() if set(first.pins) & set(pins)]
     if presented:
         leaf, *_ = parse_presented(presented[:1])
-        if leaf.der in {each.der for each in here} or set(leaf.pins) & set(pins):
+        whole, key = leaf.pins
+        if leaf.der in {each.der for each in here} or whole in pins:
+            return leaf
+        if key in pins:
+            _require_names_vouched_for(remote, leaf)
             return leaf
         what = ", ".join((*files, *map(str, pins)))
         raise not_authentic(f"{display(identity)} sent another certificate than the pinned {what}")
-    here += [first for first, *_ in credentials.certificates.values() if set(first.pins) & set(pins)]
     found = next((each for each in here if carries(each.names, identity)), None)
     if found is None:
         known = ", ".join(files) or "none of remote.pinned is in certs/, and the peer sent none"
         raise not_authentic(f"none of the pinned certificates ({known}) is {display(identity)}'s")
     return found
+
+
+def _require_names_vouched_for(remote: RemoteAuth, leaf: X509) -> None:
+    """Of a certificate that is known by its key alone, which its owner can put into another, with any name."""
+    if remote.identity.exact is None and not remote.authorities:
+        raise not_authentic(
+            f"{leaf.title} is known by its key only, which could stand in a certificate with any name: give remote.id the one "
+            "identity that it is for, name the authority in remote.cacerts, or put the certificate into certs/"
+        )
 
 
 def _require_valid(pinned: X509, now: datetime) -> None:

@@ -18,6 +18,7 @@ from ikegw.config import Config, ConfigurationError, load
 from ikegw.config.radius import RadiusTransport
 from ikegw.control.timeouts import told_of_timeouts
 from ikegw.policy.connections import AuthKind, Connection
+from ikegw.policy.demands import PinOf
 from ikegw.policy.identities import display
 
 SOON: Final = timedelta(days=30)
@@ -176,6 +177,15 @@ def _peers(connection: Connection, credentials: Credentials, now: datetime) -> I
     key, remote = f"connections.{connection.name}.remote", connection.remote
     if not remote.pinned and not credentials.authorities:
         yield Finding(False, f"{key}: ca/ holds no authority, so no peer's certificate could be trusted")
+    here = {pin for first, *_ in credentials.certificates.values() for pin in first.pins}
+    if remote.identity.exact is None and not remote.authorities:
+        for pin in remote.demands.pins:
+            if pin.of is PinOf.KEY and pin not in here:
+                text = f"{key}.pinned: {pin} is a key, which could stand in a certificate with any name"
+                yield Finding(
+                    True,
+                    f"{text}: give {key}.id one identity, name cacerts, or put the certificate into certs/",
+                )
     for file in remote.certificates:
         if file in credentials.certificates:
             yield from _validity(f"certs/{file}", credentials.certificates[file][0], now, serious=False)

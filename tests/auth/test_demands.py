@@ -24,7 +24,7 @@ from ikegw.pki.authority import authority_extensions
 from ikegw.pki.extensions import Extension
 from ikegw.policy.connections import AuthKind, RemoteAuth
 from ikegw.policy.demands import Demands, Pin, Weakness
-from ikegw.policy.identities import parse_identity
+from ikegw.policy.identities import IdentityPattern, parse_identity
 from ikegw.testing.pki import Authority, Party, Period, subject
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.certificate import Certificate
@@ -42,6 +42,7 @@ def judged(
     authorities: tuple[str, ...] = (),
     known: Sequence[Party] = (),
     shown: bool = True,
+    welcome: str = "carol@ikegw.example",
 ) -> str:
     """By what carol is known when she shows the certificate, or why she is not."""
     credentials = Credentials(
@@ -50,7 +51,8 @@ def judged(
     )
     presented = (party.certificate, *party.intermediates) if shown else ()
     ders = tuple(each.public_bytes(Encoding.DER) for each in presented)
-    remote = RemoteAuth(AuthKind.PUBKEY, authorities=authorities, demands=demands)
+    pattern = IdentityPattern.parse(welcome)
+    remote = RemoteAuth(AuthKind.PUBKEY, pattern, authorities, demands=demands)
     try:
         return peer_chain(credentials, remote, CAROL, ders, world.now).authority
     except AuthenticationError as error:
@@ -93,6 +95,21 @@ class TestPins:
         assert judged(world, renewed, Demands((key,))) == "pinned"
         assert "sent another certificate" in judged(world, renewed, Demands((certificate,)))
         assert judged(world, renewed, Demands((certificate, key))) == "pinned"
+
+    @pytest.mark.parametrize("welcome", ["%any", "*@ikegw.example"])
+    def test_the_owner_of_a_pinned_key_is_not_everybody(self, world: World, welcome: str) -> None:
+        """Dave's key is pinned, too; he puts it into a certificate of his own making, with carol's name."""
+        dave = world.root.issue("dave@ikegw.example", "ecdsa256")
+        forged = world.foreign.issue("carol@ikegw.example", "ecdsa256", key=dave.key)
+        pins = Demands((self.pins(dave)[1], self.pins(world.carol)[1]))
+        told = judged(world, forged, pins, welcome=welcome)
+        assert "is known by its key only, which could stand in a certificate with any name" in told
+        assert "was issued by" in judged(world, forged, pins, welcome=welcome, authorities=("root.pem",))
+        assert "sent another certificate" in judged(
+            world, forged, Demands((self.pins(dave)[0],)), welcome=welcome
+        )
+        for known in ({"authorities": ("root.pem",)}, {"known": [world.carol]}):
+            assert "known by its key" not in judged(world, world.carol, pins, welcome=welcome, **known)  # type: ignore[arg-type]
 
     def test_it_must_be_valid_and_the_peers(self, world: World) -> None:
         old = world.issue(period=world.period.past())

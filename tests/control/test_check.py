@@ -10,6 +10,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from ikegw.auth.certificates import X509
 from ikegw.control.check import Report, check
 from ikegw.control.command import main
 from ikegw.pki.pkcs12 import Form, pack
@@ -291,6 +292,19 @@ def test_a_pinned_peer_needs_no_authority(judge: Callable[..., Report]) -> None:
         "[connections.rw.remote]", f'[connections.rw.remote]\npinned = "sha256:{"ab" * 32}"'
     )
     assert judge(pinned, authorities={}).warnings == ()
+
+
+def test_a_pinned_key_is_for_one_identity(judge: Callable[..., Report]) -> None:
+    carol = ROOT.issue("carol@ikegw.example", "ecdsa256")
+    _, key = X509.of(carol.certificate).pins
+    pinned = CONNECTION.replace("[connections.rw.remote]", f'[connections.rw.remote]\npinned = "{key}"')
+    (problem,) = judge(pinned).problems
+    assert problem.startswith(
+        f"connections.rw.remote.pinned: {key} is a key, which could stand in a certificate with any name"
+    )
+    assert judge(pinned.replace("pinned", 'id = "carol@ikegw.example"\npinned')).problems == ()
+    assert judge(pinned.replace("pinned", 'cacerts = "root.pem"\npinned')).problems == ()
+    assert judge(pinned, parties={"gw": GATEWAY, "carol": carol}).problems == ()
 
 
 def test_a_key_that_the_world_can_read(judge: Callable[..., Report], tmp_path: Path) -> None:

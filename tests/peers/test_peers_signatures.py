@@ -62,7 +62,8 @@ def test_a_client_that_is_pinned_by_its_key(laboratory: Laboratory, sends: str) 
     if sends == "never":
         (gateway.directory / "certs" / "carol.pem").write_bytes(carol.chain_pem)
     _, key = X509.of(carol.certificate).pins
-    pinned: Tree = {"connections": {"roadwarriors": {"remote": {"cacerts": [], "pinned": [str(key)]}}}}
+    remote: Tree = {"id": roadwarrior.CLIENT, "cacerts": [], "pinned": [str(key)]}
+    pinned: Tree = {"connections": {"roadwarriors": {"remote": remote}}}
     gateway.load(merged(roadwarrior.gateway(underlay.gateway_address, certificate="gateway"), pinned))
     client.load(
         roadwarrior.client(

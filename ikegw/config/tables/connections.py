@@ -104,7 +104,8 @@ REMOTE: Final = Table(
             [],
             "The peer's certificates or public keys, trusted by themselves, by SHA-256: `sha256:` as `openssl x509 -fingerprint "
             "-sha256` shows it, or `key-sha256:`, which survives a renewal (`ikegwctl certs --json` has both). As with `certs`, "
-            "authorities count only if named.",
+            "authorities count only if named. Who has a pinned key can write any name beside it: `id` must then be exact, unless "
+            "the certificate is in `certs/` or under an authority.",
         ),
         Key(
             "cert_policy",
