@@ -1,7 +1,7 @@
 """What a connection demands of certificates beyond an authority's word, and what it lets pass."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -288,6 +288,44 @@ class TestWeak:
         passed = verified(Weakness.SHA1)
         assert isinstance(passed, Verified)
         assert passed.method == "rsa-sha1"
+
+
+def damaged(octets: bytes) -> Iterator[bytes]:
+    """Cut short, and with one bit wrong; sampled."""
+    yield from (octets[:length] for length in range(0, len(octets), 7))
+    for bit in range(3, 8 * len(octets), 11):
+        changed = bytearray(octets)
+        changed[bit // 8] ^= 1 << bit % 8
+        yield bytes(changed)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_damaged_certificates_with_all_that_is_demanded_are_refused_in_one_way(
+    world: World, which: int
+) -> None:
+    """No exception but ours, and nothing damaged is taken for good, neither under an authority nor pinned."""
+    constrained = world.root.intermediate(
+        "Middle",
+        "ecdsa256",
+        extensions=[
+            policies(HIGH, ANY),
+            (x509.InhibitAnyPolicy(3), True),
+            (x509.PolicyConstraints(1, 0), True),
+            (x509.NameConstraints([x509.RFC822Name("ikegw.example")], None), True),
+        ],
+    )
+    party = constrained.issue("carol@ikegw.example", "ecdsa256", extensions=[policies(HIGH)])
+    credentials = Credentials(authorities={"root.pem": (X509.of(world.root.certificate),)})
+    whole = [party.der, constrained.certificate.public_bytes(Encoding.DER)]
+    pins = X509.of(party.certificate).pins
+    under_authority = RemoteAuth(AuthKind.PUBKEY, demands=Demands(policies=(HIGH,)))
+    pinned = RemoteAuth(AuthKind.PUBKEY, demands=Demands(pins[:1]))
+    assert peer_chain(credentials, under_authority, CAROL, tuple(whole), NOW).authority.endswith("CN=Root")
+    for octets in damaged(whole[which]):
+        shown = tuple(octets if number == which else each for number, each in enumerate(whole))
+        for remote in (under_authority, pinned) if which == 0 else (under_authority,):
+            with pytest.raises(AuthenticationError):
+                peer_chain(credentials, remote, CAROL, shown, NOW)
 
 
 def now_signed_with(world: World, directory: Path, digest: str) -> tuple[World, Party]:
