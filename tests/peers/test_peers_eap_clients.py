@@ -89,7 +89,7 @@ def town(
     return Town(underlay, gateway, client, made)
 
 
-@pytest.mark.parametrize("method", ["mschapv2", "md5", "ttls"])
+@pytest.mark.parametrize("method", ["mschapv2", "md5", "ttls", "peap"])
 def test_a_name_and_a_password(laboratory: Laboratory, method: str) -> None:
     """Carol's mail address is her EAP identity."""
     it = town(laboratory, method)

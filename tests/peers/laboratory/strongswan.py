@@ -6,6 +6,7 @@ kernel-libipsec always pretends a NAT, so that all after IKE_SA_INIT runs over p
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ _CHARON_PLUGINS = (
     "random nonce openssl pem pkcs1 pkcs8 x509 revocation constraints pubkey aes sha1 sha2 hmac kdf gcm ctr ccm"
     " chapoly curve25519{} kernel-netlink socket-default vici updown resolve curl"
 )
-_EAP_PLUGINS = " gcrypt md5 eap-identity eap-md5 eap-mschapv2 eap-gtc eap-tls eap-ttls"
+_EAP_PLUGINS = " gcrypt md5 eap-identity eap-md5 eap-mschapv2 eap-gtc eap-tls eap-ttls eap-peap"
+_PEAP_PLUGIN = Path(sys.prefix) / "strongswan" / "libstrongswan-eap-peap.so"
+"""Not Debian's: made by script/strongswan-peap. charon looks for a plugin among the symbols of its process first."""
+
 _CREDENTIALS = (
     "x509", "x509ca", "x509ocsp", "x509aa", "x509ac", "x509crl", "pubkey", "private", "rsa", "ecdsa", "bliss", "pkcs8",
     "pkcs12",
@@ -52,7 +56,8 @@ class StrongSwan:
     @daemon.default
     def _daemon(self) -> Daemon:
         # charon wants /run/charon.pid: each has a /run of its own.
-        shell = f"mount -t tmpfs tmpfs /run && exec {CHARON}"
+        preload = f"LD_PRELOAD={_PEAP_PLUGIN} " if self.eap else ""
+        shell = f"mount -t tmpfs tmpfs /run && {preload}exec {CHARON}"
         return Daemon(
             name=f"strongSwan {self.name}",
             command=self.place.within("unshare", "-m", "sh", "-c", shell),
@@ -70,8 +75,9 @@ class StrongSwan:
 
     def start(self) -> None:
         """Start charon and wait until it can be spoken to."""
-        if not CHARON.exists():
-            raise FileNotFoundError(f"{CHARON} is missing: run script/setup")
+        for needed in (CHARON, _PEAP_PLUGIN):
+            if not needed.exists():
+                raise FileNotFoundError(f"{needed} is missing: run script/setup")
         self.prepare()
         self._socket.unlink(missing_ok=True)
         self.daemon.start()
