@@ -32,15 +32,11 @@ def check_coa(coa: Section, secrets: dict[str, Section], incomplete: bool) -> It
     for name, client in clients.items():
         if name not in secrets and not incomplete:
             text = f"it has no secret: write [secrets.coa.{name}] with secret into a file in secrets.d/"
-            yield _problem(client, "addresses", text)
+            yield client.problem("addresses", text)
         if client.whole("addresses") and not all(client["addresses"] or [()]):
             text = "anybody, and none, is nobody's address: name the addresses of your RADIUS servers"
-            yield _problem(client, "addresses", text)
+            yield client.problem("addresses", text)
     for name, secret in secrets.items():
         if name not in clients and not incomplete:
             known = f"known are {', '.join(sorted(clients))}" if clients else "there are none at all"
-            yield _problem(secret, "secret", f"there is no CoA client {name!r}: {known}")
-
-
-def _problem(section: Section, name: str, text: str) -> Problem:
-    return Problem(section.where(name), section.key(name), text)
+            yield secret.problem("secret", f"there is no CoA client {name!r}: {known}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ikegw.config.problems import Place, Problem
+from ikegw.config.problems import Problem
 from ikegw.config.reading import Section
 from ikegw.config.settings import Directories
 from ikegw.policy.connections import AuthKind
@@ -19,8 +19,8 @@ def check_files(section: Section, name: str, where: Callable[[str], Path]) -> Fo
     places = section.items.get(name) or [section.where(name)] * len(files)
     for file, place in zip(files, places, strict=False):
         if not where(file).is_file():
-            yield _problem(
-                section, name, f"there is no file {where(file)}; put it there, or correct the name", place
+            yield section.problem(
+                name, f"there is no file {where(file)}; put it there, or correct the name", place
             )
 
 
@@ -38,7 +38,7 @@ def check_credentials_of(connection: Section, directories: Directories) -> Found
     for name in ("pinned", "cert_policy", "weak"):
         if name in remote.places:
             text = f'certificates of IKE mean nothing with auth = "{remote["auth"].value}"; leave it out'
-            yield _problem(remote, name, text)
+            yield remote.problem(name, text)
 
 
 def check_passphrases(passphrases: dict[str, Section], directory: Path) -> Found:
@@ -51,8 +51,4 @@ def check_passphrases(passphrases: dict[str, Section], directory: Path) -> Found
         first = seen.setdefault(section["file"], section)
         if first is not section:
             where = f"{'.'.join(first.path)} ({first.where('file')})"
-            yield _problem(section, "file", f"{where} is for the same file; which one is right?")
-
-
-def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:
-    return Problem(place or section.where(name), section.key(name), text)
+            yield section.problem("file", f"{where} is for the same file; which one is right?")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ikegw.config.dhcp import LeasePer
-from ikegw.config.problems import Place, Problem
+from ikegw.config.problems import Problem
 from ikegw.config.reading import Section
 from ikegw.policy.connections import Unique
 
@@ -20,23 +20,23 @@ def check_dhcp(tables: dict[str, Section]) -> Found:
         if table.whole("servers"):
             yield from _servers(table)
         if table.whole("timeout") and table["timeout"] < _SHORTEST_TIMEOUT:
-            yield _problem(table, "timeout", "no answer could come in time; make it longer")
+            yield table.problem("timeout", "no answer could come in time; make it longer")
 
 
 def _servers(table: Section) -> Found:
     versions = {server.version for server in table["servers"]}
     if not versions:
-        yield _problem(table, "servers", "no servers: nobody would get an address")
+        yield table.problem("servers", "no servers: nobody would get an address")
     for version, key, others in (
         (4, "giaddr", ("link_selection", "subnet_selection")),
         (6, "source6", ("link_address",)),
     ):
         if version in versions and table.whole(key) and table[key] is None:
             text = f"missing: an address of ours that the IPv{version} servers answer to is needed"
-            yield _problem(table, key, text)
+            yield table.problem(key, text)
         for name in (key, *others):
             if version not in versions and table[name] is not None:
-                yield _problem(table, name, f"it means nothing without an IPv{version} server; leave it out")
+                yield table.problem(name, f"it means nothing without an IPv{version} server; leave it out")
 
 
 def names_of(tables: dict[str, Section]) -> tuple[str, ...]:
@@ -69,8 +69,4 @@ def check_dhcp_of(connection: Section, tables: dict[str, Section]) -> Found:
                 f'two sessions of one identity would share an address, since unique = "{connection["unique"].value}"; '
                 f'write lease_per = "session" into [{".".join(table.path)}]'
             )
-            yield _problem(connection, "pools", text, place)
-
-
-def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:
-    return Problem(place or section.where(name), section.key(name), text)
+            yield connection.problem("pools", text, place)

@@ -46,10 +46,10 @@ def check_authorities(authorities: dict[str, Section], directories: Directories)
         first = seen.setdefault(file, authority)
         if first is not authority:
             where = f"{'.'.join(first.path)} ({first.where('cacert')})"
-            yield _problem(authority, "cacert", f"{where} is for the same file; put both into one")
+            yield authority.problem("cacert", f"{where} is for the same file; put both into one")
         elif not any((place / file).is_file() for place in places):
             text = f"there is no file {places[0] / file}; put it there, or correct the name"
-            yield _problem(authority, "cacert", text)
+            yield authority.problem("cacert", text)
 
 
 def check_revocation(connection: Section) -> Iterator[Problem]:
@@ -58,8 +58,4 @@ def check_revocation(connection: Section) -> Iterator[Problem]:
     if remote["auth"] is AuthKind.PSK:
         for name in ("revocation", "hash_and_url"):
             if name in remote.places:
-                yield _problem(remote, name, 'certificates mean nothing with auth = "psk"; leave it out')
-
-
-def _problem(section: Section, name: str, text: str) -> Problem:
-    return Problem(section.where(name), section.key(name), text)
+                yield remote.problem(name, 'certificates mean nothing with auth = "psk"; leave it out')

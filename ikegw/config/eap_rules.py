@@ -6,7 +6,7 @@ from typing import Final
 from ikegw.config.credential_rules import check_files
 from ikegw.config.eap import LOCAL
 from ikegw.config.eap_building import names_of
-from ikegw.config.problems import Place, Problem
+from ikegw.config.problems import Problem
 from ikegw.config.reading import Section
 from ikegw.config.rounds_rules import lets_in_by_eap
 from ikegw.config.settings import Directories
@@ -32,7 +32,7 @@ def check_eap(root: Section, directories: Directories, incomplete: bool) -> Foun
         and not secrets
         and not incomplete
     ):
-        yield _problem(used[0], "aaa", f'there is no user whom "local" could let in; {_SUFFIX}')
+        yield used[0].problem("aaa", f'there is no user whom "local" could let in; {_SUFFIX}')
     if not incomplete:
         known = {name for secret in secrets.values() if secret.whole("id") for name in names_of(secret)}
         for connection in connections:
@@ -40,22 +40,18 @@ def check_eap(root: Section, directories: Directories, incomplete: bool) -> Foun
             yield from _own_login(connection.tables["local-2"], known)
 
 
-def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:
-    return Problem(place or section.where(name), section.key(name), text)
-
-
 def _secrets(secrets: dict[str, Section]) -> Found:
     owners: dict[str, Section] = {}
     for section in secrets.values():
         if section.whole("secret") and not _is_text(section["secret"]):
-            yield _problem(section, "secret", "a password is text in UTF-8, which these octets are not")
+            yield section.problem("secret", "a password is text in UTF-8, which these octets are not")
         if not section.whole("id"):
             continue
         for name in names_of(section):
             first = owners.setdefault(name, section)
             if first is not section:
                 where = f"{'.'.join(first.path)} ({first.where('id')})"
-                yield _problem(section, "id", f"{where} is for {name!r} too; which one is right?")
+                yield section.problem("id", f"{where} is for {name!r} too; which one is right?")
 
 
 def _is_text(secret: bytes) -> bool:
@@ -71,16 +67,15 @@ def _authenticator(eap: Section, directories: Directories) -> Found:
         return
     tunnelled = ", ".join(method.value for method in eap["methods"] if method in _TUNNELLED)
     if tunnelled:
-        yield _problem(
-            eap,
+        yield eap.problem(
             "methods",
             f"{tunnelled} is a method that we only log in with; to let clients in with it, use a RADIUS server",
         )
     if not eap["methods"]:
-        yield _problem(eap, "methods", 'without a method nobody could log in; write ["mschapv2"]')
+        yield eap.problem("methods", 'without a method nobody could log in; write ["mschapv2"]')
     for name, directory in (("certs", directories.certificates), ("cacerts", directories.authorities)):
         if EapMethod.TLS in eap["methods"] and not eap[name]:
-            yield _problem(eap, name, f'the method "tls" needs it: name a file in {directory}')
+            yield eap.problem(name, f'the method "tls" needs it: name a file in {directory}')
     yield from check_files(eap, "certs", directories.own_certificate)
     yield from check_files(eap, "cacerts", directories.authorities.joinpath)
 
@@ -89,10 +84,9 @@ def _own_login(local: Section, known: set[str]) -> Found:
     if local["auth"] is not AuthKind.EAP or not local.whole("id", "eap_id", "eap_methods", "certs"):
         return
     if local["id"] is None and local["eap_id"] is None:
-        yield _problem(local, "eap_id", "as whom do we log in? Give eap_id, or id")
+        yield local.problem("eap_id", "as whom do we log in? Give eap_id, or id")
     elif local["eap_id"] is not None and not _is_known(local["eap_id"], known) and not local["certs"]:
-        yield _problem(
-            local,
+        yield local.problem(
             "eap_id",
             f"there is neither a password for {local['eap_id']!r} nor a certificate; {_SUFFIX}",
         )

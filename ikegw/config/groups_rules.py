@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 
 from ikegw.config.eap import LOCAL
 from ikegw.config.lending_rules import check_pools_of
-from ikegw.config.problems import Place, Problem
+from ikegw.config.problems import Problem
 from ikegw.config.reading import Section
 from ikegw.policy.groups import Group
 
@@ -41,7 +41,7 @@ def check_groups(groups: dict[str, Section], providers: Collection[str], incompl
         yield from check_pools_of(group, providers, incomplete)
         for name in ("session_timeout", "idle_timeout"):
             if group.whole(name) and group[name] is not None and 0 < group[name] < 1:
-                yield _problem(group, name, "below a second; make it longer")
+                yield group.problem(name, "below a second; make it longer")
 
 
 def check_groups_of(connection: Section, groups: dict[str, Section], incomplete: bool) -> Found:
@@ -50,7 +50,7 @@ def check_groups_of(connection: Section, groups: dict[str, Section], incomplete:
         return
     if connection["aaa"] in (None, LOCAL):
         text = "only a RADIUS server says who is in which group: name its realm in aaa"
-        yield _problem(connection, "groups", text)
+        yield connection.problem("groups", text)
     seen: list[str] = []
     open_to_all = ""
     for name, place in zip(connection["groups"], connection.items.get("groups", ()), strict=False):
@@ -58,17 +58,13 @@ def check_groups_of(connection: Section, groups: dict[str, Section], incomplete:
             if not incomplete:
                 known = f"known are {', '.join(sorted(groups))}" if groups else "there are none at all"
                 text = f"there is no group {name!r}: {known}; write [groups.{name}]"
-                yield _problem(connection, "groups", text, place)
+                yield connection.problem("groups", text, place)
             continue
         if name in seen:
-            yield _problem(connection, "groups", f"{name!r} stands here twice", place)
+            yield connection.problem("groups", f"{name!r} stands here twice", place)
         elif open_to_all:
             text = f"everybody is in {open_to_all!r} already, which stands before it; put that one last"
-            yield _problem(connection, "groups", text, place)
+            yield connection.problem("groups", text, place)
         seen.append(name)
         if not groups[name]["class"] and not groups[name]["filter_id"]:
             open_to_all = open_to_all or name
-
-
-def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:
-    return Problem(place or section.where(name), section.key(name), text)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import combinations
 
 from ikegw.config.lending import Range, Store
-from ikegw.config.problems import Place, Problem
+from ikegw.config.problems import Problem
 from ikegw.config.reading import Section
 
 Found = Iterator[Problem]
@@ -21,19 +21,19 @@ def check_pools(pools: dict[str, Section], secrets: Section, incomplete: bool) -
             place, key = pool.place, ".".join(pool.path)
             yield Problem(place, key, f"a connection means another provider by {name!r}; choose another name")
         if pool.whole("addrs") and not pool["addrs"]:
-            yield _problem(pool, "addrs", "no addresses: a pool needs a network or a range")
+            yield pool.problem("addrs", "no addresses: a pool needs a network or a range")
         yield from _reservations(pool)
         yield from _only_ip4(pool)
         if pool["store"] is Store.POSTGRESQL and not secrets["dsn"] and not incomplete:
             text = "where is the database? Write [secrets.store] with dsn into a file in secrets.d/"
-            yield _problem(pool, "store", text)
+            yield pool.problem("store", text)
 
 
 def check_store(store: Section) -> Found:
     """How soon a gateway may be taken for dead."""
     if store.whole("reclaim_time") and store["reclaim_time"] < _SHORTEST_RECLAIM:
         text = f"below {_SHORTEST_RECLAIM:.0f}s: a busy moment of the database would end every session; make it longer"
-        yield _problem(store, "reclaim_time", text)
+        yield store.problem("reclaim_time", text)
 
 
 def check_pools_of(connection: Section, providers: Collection[str], incomplete: bool) -> Found:
@@ -47,11 +47,7 @@ def check_pools_of(connection: Section, providers: Collection[str], incomplete: 
         kind, _, rest = name.partition(":")
         table = f"[dhcp.{rest or 'NAME'}] with servers" if kind == DHCP else f"[pools.{name}] with addrs"
         text = f"there is no pool {name!r}; {known}; write {table}"
-        yield _problem(connection, "pools", text, place)
-
-
-def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:
-    return Problem(place or section.where(name), section.key(name), text)
+        yield connection.problem("pools", text, place)
 
 
 def _overlaps(pools: Iterable[Section]) -> Found:
@@ -62,20 +58,20 @@ def _overlaps(pools: Iterable[Section]) -> Found:
             text = (
                 f"{_show(other_span)} overlaps {_show(span)} of {where}; two clients would share an address"
             )
-            yield _problem(other, "addrs", text)
+            yield other.problem("addrs", text)
 
 
 def _reservations(pool: Section) -> Found:
     reservations = list(pool.named["reservations"].values())
     for one in reservations:
         if one.whole("id", "groups") and not one["id"] and not one["groups"]:
-            yield _problem(one, "id", "for whom? Give id or groups")
+            yield one.problem("id", "for whom? Give id or groups")
         if pool.whole("addrs") and one.whole("addrs"):
             yield from _outside(one, pool["addrs"])
     for one, other in combinations([each for each in reservations if each.whole("addrs")], 2):
         if any(_meet(span, second) for span in one["addrs"] for second in other["addrs"]):
             text = f"overlaps {'.'.join(one.path)} ({one.where('addrs')}); whose is the address?"
-            yield _problem(other, "addrs", text)
+            yield other.problem("addrs", text)
 
 
 def _outside(reservation: Section, blocks: Sequence[Range]) -> Found:
@@ -86,16 +82,16 @@ def _outside(reservation: Section, blocks: Sequence[Range]) -> Found:
             for start, end in blocks
         )
         if not inside:
-            yield _problem(reservation, "addrs", f"{_show(span)} is not in the pool's addrs; add it there")
+            yield reservation.problem("addrs", f"{_show(span)} is not in the pool's addrs; add it there")
         if low == high and low.version == 6 and not int(low) % 65536:
             text = f"{low} ends in ::, which Windows cannot use, so it is never lent; choose another"
-            yield _problem(reservation, "addrs", text)
+            yield reservation.problem("addrs", text)
 
 
 def _only_ip4(pool: Section) -> Found:
     for address in pool["nbns"] or ():
         if address.version != 4:
-            yield _problem(pool, "nbns", f"{address}: NetBIOS name servers have IPv4 addresses")
+            yield pool.problem("nbns", f"{address}: NetBIOS name servers have IPv4 addresses")
 
 
 def _meet(one: Range, other: Range) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ikegw.config.credential_rules import check_files
-from ikegw.config.problems import Place, Problem
+from ikegw.config.problems import Problem
 from ikegw.config.radius import RadiusTransport
 from ikegw.config.reading import Section
 from ikegw.config.settings import Directories
@@ -26,7 +26,7 @@ def check_radius(
         yield from _realm(realm, servers, incomplete)
     for name, secret in secrets.items():
         if name not in servers and not incomplete:
-            yield _problem(secret, "secret", f"there is no server {name!r}: {_known(servers)}")
+            yield secret.problem("secret", f"there is no server {name!r}: {_known(servers)}")
 
 
 def check_realms_of(connection: Section, radius: Section, incomplete: bool) -> Found:
@@ -37,11 +37,7 @@ def check_realms_of(connection: Section, radius: Section, incomplete: bool) -> F
         if named in (None, other) or named in realms or incomplete or not connection.whole(key):
             continue
         text = f"there is no realm {named!r}: {_known(realms)}; write [radius.realms.{named}] with servers"
-        yield _problem(connection, key, text)
-
-
-def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:
-    return Problem(place or section.where(name), section.key(name), text)
+        yield connection.problem(key, text)
 
 
 def _known(sections: dict[str, Section]) -> str:
@@ -52,41 +48,41 @@ def _udp(server: Section, secrets: dict[str, Section], incomplete: bool) -> Foun
     name = server.path[-1]
     if name not in secrets and not incomplete:
         text = f"it has no secret: write [secrets.radius.{name}] with secret into a file in secrets.d/"
-        yield _problem(server, "address", text)
+        yield server.problem("address", text)
     for key in ("server_name", "cacerts", "cert"):
         if server.whole(key) and server[key]:
-            yield _problem(server, key, 'it means nothing without transport = "tls"; leave it out')
+            yield server.problem(key, 'it means nothing without transport = "tls"; leave it out')
 
 
 def _tls(server: Section, directories: Directories) -> Found:
     if server["acct_port"] is not None:
-        yield _problem(server, "acct_port", "with TLS everything goes to auth_port; leave it out")
+        yield server.problem("acct_port", "with TLS everything goes to auth_port; leave it out")
     if server.whole("cert") and server["cert"] is None:
         text = "TLS to a RADIUS server needs a certificate of ours: name a file in certs/"
-        yield _problem(server, "cert", text)
+        yield server.problem("cert", text)
     yield from check_files(server, "cert", directories.own_certificate)
     yield from check_files(server, "cacerts", directories.authorities.joinpath)
 
 
 def _server(server: Section) -> Found:
     if server.whole("retransmit_timeout") and not server["retransmit_timeout"]:
-        yield _problem(server, "retransmit_timeout", "no answer could come in time; make it larger")
+        yield server.problem("retransmit_timeout", "no answer could come in time; make it larger")
     if server.whole("probe_interval") and server["probe_interval"] < 1:
-        yield _problem(server, "probe_interval", "below a second; make it larger")
+        yield server.problem("probe_interval", "below a second; make it larger")
     address, source = server["address"], server["source"]
     if address is not None and source is not None and source.version != address.version:
-        yield _problem(server, "source", "not of the same kind as address: one is IPv4, the other IPv6")
+        yield server.problem("source", "not of the same kind as address: one is IPv4, the other IPv6")
 
 
 def _realm(realm: Section, servers: dict[str, Section], incomplete: bool) -> Found:
     if not realm.whole("servers"):
         return
     if not realm["servers"]:
-        yield _problem(realm, "servers", "no servers: nobody could log in")
+        yield realm.problem("servers", "no servers: nobody could log in")
     seen = set()
     for name, place in zip(realm["servers"], realm.items.get("servers", ()), strict=False):
         if name in seen:
-            yield _problem(realm, "servers", f"{name!r} stands here twice", place)
+            yield realm.problem("servers", f"{name!r} stands here twice", place)
         elif name not in servers and not incomplete:
-            yield _problem(realm, "servers", f"there is no server {name!r}: {_known(servers)}", place)
+            yield realm.problem("servers", f"there is no server {name!r}: {_known(servers)}", place)
         seen.add(name)

@@ -52,6 +52,10 @@ class Section:
         """Where the key stands, or the table that should have it."""
         return self.places.get(name, self.place)
 
+    def problem(self, name: str, text: str, place: Place | None = None) -> Problem:
+        """Something wrong with the key, told where it stands, or at `place`."""
+        return Problem(place or self.where(name), self.key(name), text)
+
     def whole(self, *names: str) -> bool:
         """Whether these keys could be read, so that what they say together can be judged."""
         return not self.failed & set(names)

@@ -47,10 +47,10 @@ def check_rounds(connection: Section) -> Iterator[Problem]:
     for second, other in ((ours, connection.tables["remote"]), (theirs, connection.tables["local"])):
         if second["auth"] is not None and other["auth"] is AuthKind.EAP:
             text = f'with {second.path[-1]} this side proves itself by key or certificate; write "pubkey" or "psk"'
-            yield _problem(other, "auth", text)
+            yield other.problem("auth", text)
     if ours["auth"] is not None and theirs["auth"] is not None:
         text = "who opens a connection logs in by EAP: we (local-2) or the peer (remote-2), not both; make two connections"
-        yield _problem(theirs, "auth", text)
+        yield theirs.problem("auth", text)
     elif theirs["auth"] is not None:
         yield from _begun_by_itself(connection)
 
@@ -60,15 +60,15 @@ def _round(first: Section, second: Section, name: str, table: Table) -> Iterator
         for key in table.keys:
             if key.name in second.places and second[key.name] != default_of(key):
                 text = 'it means nothing without auth; write auth = "eap" beside it'
-                yield _problem(second, key.name, text)
+                yield second.problem(key.name, text)
     elif second["auth"] not in (None, AuthKind.EAP):
         text = f'the second proof is an EAP login; write "eap", and what proves the same by itself into {name}.auth'
-        yield _problem(second, "auth", text)
+        yield second.problem("auth", text)
     elif second["auth"] is not None and first["auth"] is AuthKind.EAP:
         text = (
             f'an EAP login comes second, after a key or a certificate; write {name}.auth = "pubkey" or "psk"'
         )
-        yield _problem(first, "auth", text)
+        yield first.problem("auth", text)
 
 
 _BY_ITSELF = (
@@ -83,8 +83,4 @@ def _begun_by_itself(connection: Section) -> Iterator[Problem]:
         for name, idle in _BY_ITSELF:
             if child.whole(name) and child[name] is not idle:
                 text = f"only who opens a connection can log in by EAP, and with remote-2 that is the peer; leave {name} out"
-                yield _problem(child, name, text)
-
-
-def _problem(section: Section, name: str, text: str) -> Problem:
-    return Problem(section.where(name), section.key(name), text)
+                yield child.problem(name, text)

@@ -12,7 +12,7 @@ from ikegw.config.download_rules import check_authorities, check_revocation
 from ikegw.config.eap_rules import check_eap
 from ikegw.config.groups_rules import check_groups, check_groups_of
 from ikegw.config.lending_rules import check_pools, check_pools_of, check_store
-from ikegw.config.problems import Place, Problem
+from ikegw.config.problems import Problem
 from ikegw.config.radius_rules import check_radius, check_realms_of
 from ikegw.config.reading import Section
 from ikegw.config.rounds_rules import check_rounds, lets_in_by_eap
@@ -71,27 +71,21 @@ def check(root: Section, directories: Directories, incomplete: bool) -> Found:
             yield from check_script(child)
 
 
-def _problem(section: Section, name: str, text: str, place: Place | None = None) -> Problem:
-    return Problem(place or section.where(name), section.key(name), text)
-
-
 def _listen(listen: Section) -> Found:
     if listen["port"] and listen["port"] == listen["nat_t_port"]:
-        yield _problem(listen, "nat_t_port", f"{listen['port']} is the port of IKE already; they must differ")
+        yield listen.problem("nat_t_port", f"{listen['port']} is the port of IKE already; they must differ")
     if listen["addresses"] and listen["interfaces"]:
-        yield _problem(listen, "interfaces", "give addresses or interfaces, not both")
+        yield listen.problem("interfaces", "give addresses or interfaces, not both")
 
 
 def _limits(limits: Section) -> Found:
     if limits["cookie_threshold"] > limits["half_open"]:
-        yield _problem(
-            limits,
+        yield limits.problem(
             "cookie_threshold",
             "above half_open: nobody would ever be asked for a cookie; make it smaller",
         )
     if limits["cookie_threshold_ip"] > limits["block_threshold"]:
-        yield _problem(
-            limits,
+        yield limits.problem(
             "cookie_threshold_ip",
             "above block_threshold: no source would ever be asked for a cookie; make it smaller",
         )
@@ -105,8 +99,7 @@ def _shared_keys(keys: dict[str, Section]) -> Found:
         identities = frozenset(str(pattern).lower() for pattern in key["id"])
         first = seen.setdefault(identities, key)
         if first is not key:
-            yield _problem(
-                key,
+            yield key.problem(
                 "id",
                 f"{'.'.join(first.path)} ({first.where('id')}) is for the same identities; which one is right?",
             )
@@ -116,14 +109,12 @@ def _authentication(connection: Section, around: Surroundings) -> Found:
     for side in ("local", "remote"):
         section = connection.tables[side]
         if section["auth"] is AuthKind.PSK and section["certs"]:
-            yield _problem(
-                section,
+            yield section.problem(
                 "certs",
                 'certificates mean nothing with auth = "psk"; leave them out, or use "pubkey"',
             )
     if connection.tables["remote"]["auth"] is AuthKind.PSK and connection.tables["remote"]["cacerts"]:
-        yield _problem(
-            connection.tables["remote"],
+        yield connection.tables["remote"].problem(
             "cacerts",
             'authorities mean nothing with auth = "psk"; leave them out',
         )
@@ -131,8 +122,7 @@ def _authentication(connection: Section, around: Surroundings) -> Found:
     for side in ("local", "remote"):
         section = connection.tables[side]
         if section["auth"] is AuthKind.PSK and not keys and not around.incomplete:
-            yield _problem(
-                section,
+            yield section.problem(
                 "auth",
                 "there is no shared key: write [secrets.ike.NAME] with id and secret into a file in secrets.d/",
             )
@@ -145,18 +135,16 @@ def _eap(connection: Section, _around: Surroundings) -> Found:
     all_kinds = (*kinds, connection.tables["local-2"]["auth"], connection.tables["remote-2"]["auth"])
     if set(kinds) == {AuthKind.PSK, AuthKind.EAP}:
         section = local if local["auth"] is AuthKind.PSK else remote
-        yield _problem(
-            section,
+        yield section.problem(
             "auth",
             'who asks for an EAP login proves itself by certificate (RFC 7296 §2.16); write "pubkey"',
         )
     if AuthKind.EAP not in all_kinds:
         for section, name in ((connection, "aaa"), (local, "eap_id")):
             if section[name] is not None:
-                yield _problem(section, name, 'it means nothing where no side has auth = "eap"; leave it out')
+                yield section.problem(name, 'it means nothing where no side has auth = "eap"; leave it out')
     elif lets_in_by_eap(connection) and local["auth"] is not AuthKind.EAP and connection["aaa"] is None:
-        yield _problem(
-            connection,
+        yield connection.problem(
             "aaa",
             'who says whether an EAP login is good? Write aaa = "local", or the name of a RADIUS realm',
         )
@@ -164,8 +152,7 @@ def _eap(connection: Section, _around: Surroundings) -> Found:
 
 def _children(connection: Section, around: Surroundings) -> Found:
     if not connection.named["children"] and connection.whole("children") and not around.incomplete:
-        yield _problem(
-            connection,
+        yield connection.problem(
             "children",
             f"no child, so no traffic could flow; write [{'.'.join(connection.path)}.children.NAME] with local_ts",
         )
@@ -178,8 +165,7 @@ def _addresses(connection: Section, around: Surroundings) -> Found:
         flat = [network for given in networks for network in given]
         if not any(address in network for address in listening for network in flat):
             heard = ", ".join(map(str, listening))
-            yield _problem(
-                connection,
+            yield connection.problem(
                 "local_addrs",
                 f"none of these is listened on (listen.addresses: {heard}); nobody could reach it",
             )
@@ -196,7 +182,7 @@ def _early(section: Section, renewed: float) -> Found:
         and 0 < renewed <= section["rand_time"]
     ):
         text = "not below rekey_time: keys would be renewed without end; make it smaller"
-        yield _problem(section, "rand_time", text)
+        yield section.problem("rand_time", text)
 
 
 _CONNECTION_RULES: Final[tuple[Callable[[Section, Surroundings], Found], ...]] = (
@@ -215,8 +201,7 @@ def _child(child: Section, connection: Section) -> Found:
         ("rekey_packets", "life_packets"),
     ):
         if child.whole(rekey, life) and child[life] and child[life] <= child[rekey]:
-            yield _problem(
-                child,
+            yield child.problem(
                 life,
                 f"not above {rekey}: it would end before its keys are renewed; make it larger or leave it out",
             )
@@ -226,16 +211,15 @@ def _child(child: Section, connection: Section) -> Found:
         and connection.whole("remote_addrs")
         and not _one_host(connection["remote_addrs"])
     ):
-        yield _problem(
-            child,
+        yield child.problem(
             "start_action",
             f"{child['start_action'].value!r} needs somebody to call: give {connection.key('remote_addrs')} exactly one address",
         )
     if child.whole("local_ts", "remote_ts"):
         ours, theirs = _families(child["local_ts"]), _families(child["remote_ts"])
         if ours and theirs and not ours & theirs:
-            yield _problem(
-                child, "remote_ts", "one side has only IPv4, the other only IPv6: no packet could ever match"
+            yield child.problem(
+                "remote_ts", "one side has only IPv4, the other only IPv6: no packet could ever match"
             )
 
 

@@ -19,12 +19,12 @@ def _problems(section: Section) -> Iterator[Problem]:
     for name in ("local_ts", "remote_ts"):
         if any(isinstance(one, Dynamic) for one in section[name]):
             text = "`dynamic` is an end of a tunnel, and here is none; write networks"
-            yield Problem(section.where(name), section.key(name), text)
+            yield section.problem(name, text)
             return
     try:
         check(build_shunt(section))
     except ValueError as error:
-        yield Problem(section.where("remote_ts"), section.key("remote_ts"), str(error))
+        yield section.problem("remote_ts", str(error))
 
 
 def build_shunt(section: Section) -> Shunt:

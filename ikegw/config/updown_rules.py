@@ -16,15 +16,15 @@ def check_script(child: Section) -> Iterator[Problem]:
         return
     if child["updown"] is None:
         if child["updown_required"]:
-            yield _problem(
-                child, "updown_required", "there is no updown that could be; write its path, or leave it out"
+            yield child.problem(
+                "updown_required", "there is no updown that could be; write its path, or leave it out"
             )
         return
     why = _unusable(Path(child["updown"]))
     if why:
-        yield _problem(child, "updown", why)
+        yield child.problem("updown", why)
     if not child["updown_timeout"]:
-        yield _problem(child, "updown_timeout", "it would be killed at once; make it longer")
+        yield child.problem("updown_timeout", "it would be killed at once; make it longer")
 
 
 def _unusable(path: Path) -> str:
@@ -37,10 +37,6 @@ def _unusable(path: Path) -> str:
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"others than its owner may write to {path}, and so have anything done; chmod go-w it"
     return ""
-
-
-def _problem(section: Section, name: str, text: str) -> Problem:
-    return Problem(section.where(name), section.key(name), text)
 
 
 def build_script(child: Section) -> Script | None:

@@ -16,4 +16,4 @@ def check_web(web: Section) -> Iterator[Problem]:
     """A page that is wanted, and nowhere."""
     if web.whole("listen", "status_page") and web["status_page"] and web["listen"] is None:
         text = 'there is no server that could show it: give web.listen an address, "127.0.0.1:9440"'
-        yield Problem(web.where("status_page"), web.key("status_page"), text)
+        yield web.problem("status_page", text)
