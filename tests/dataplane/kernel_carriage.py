@@ -1,15 +1,16 @@
-"""What only the kernel carries, on a real one: all suites, the operator's interfaces, marks, padding; its refusals, in words.
+"""What the kernel carries, on a real one: all suites, IP in IP, the operator's interfaces, marks, padding, events in plenty.
 
 Run by name, under a kernel that has ESP (`test_peers_kernel.py` boots one).
 """
 
 import re
 import socket
+from contextlib import suppress
 from ipaddress import ip_address
 
 import pytest
 from attrs import evolve
-from plane_harness import KernelHarness, between
+from plane_harness import KernelHarness, between, installed
 from pytest_twisted import inlineCallbacks
 
 from ikegw.crypto.suites import EspSuite
@@ -17,12 +18,11 @@ from ikegw.crypto.transforms import ENCRYPTIONS, INTEGRITIES
 from ikegw.dataplane.marks import SO_MARK
 from ikegw.dataplane.xfrm import foundation
 from ikegw.dataplane.xfrm.hearing import Hearing
-from ikegw.dataplane.xfrm.probing import probe
 from ikegw.paths import Endpoint, Path
-from ikegw.policy.carriage import PLAIN, Carriage, Mark, Offload
+from ikegw.policy.carriage import PLAIN, Carriage, Mark
 from ikegw.policy.selectors import from_network
-from ikegw.ports import DataPlaneError, Limits, SoftExpired
-from ikegw.testing.plane_pair import keys_for, mirrored, suite_named, tunnel
+from ikegw.ports import Limits, SoftExpired
+from ikegw.testing.plane_pair import mirrored, suite_named, tunnel
 
 PAIRS = [
     (cipher, integrity) for cipher in ENCRYPTIONS for integrity in ((None,) if cipher.aead else INTEGRITIES)
@@ -32,6 +32,9 @@ SUITES = [EspSuite(*each, None, number % 2 == 0) for number, each in enumerate(P
 
 GCM = suite_named("aes128gcm16")
 PORT = 7779
+ETH_P_ALL = 3
+DONT_FRAGMENT = (socket.IPPROTO_IP, 10, 2)
+"""IP_MTU_DISCOVER, IP_PMTUDISC_DO (linux/in.h)."""
 
 
 @pytest.fixture
@@ -41,12 +44,6 @@ def pair():
 
 def to_device(name):
     return socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name.encode()
-
-
-@inlineCallbacks
-def installed(pair, one, other=None):
-    yield pair.planes[0].install(one)
-    yield pair.planes[1].install(other or mirrored(one))
 
 
 # ------------------------------------------------------------ suites
@@ -65,10 +62,57 @@ def test_every_suite_of_the_registry_carries_packets_both_ways(pair):
         yield pair.planes[1].remove(one.outbound_spi)
 
 
-def test_what_this_kernel_lacks_is_found_by_trying():
-    unknown = evolve(GCM, encryption=evolve(GCM.encryption, kernel_name="rfc4106(gcm(unheard-of))"))
-    found = probe([*SUITES, unknown], (4, 6))
-    assert (found.why_not, found.lacking) == ("", (str(unknown),))
+# ------------------------------------------------------------ packets
+
+
+@pytest.mark.parametrize("udp", [True, False])
+@pytest.mark.parametrize("outer", [4, 6])
+@between
+@inlineCallbacks
+def test_either_version_is_carried_in_either(pair, outer, udp):
+    one, _ = tunnel(*pair.sides, GCM, outer=outer, udp=udp)
+    yield installed(pair, one)
+    for here, there in zip(pair.sides[0].inner, pair.sides[1].inner, strict=True):
+        ends = pair.open(0, str(here), PORT), pair.open(1, str(there), PORT)
+        assert (yield pair.passes(*ends, (str(there), PORT)))
+        assert (yield pair.passes(*reversed(ends), (str(here), PORT)))
+
+
+@between
+@inlineCallbacks
+def test_a_packet_that_comes_twice_is_dropped_and_counted(pair):
+    one, _ = tunnel(*pair.sides, GCM)
+    yield installed(pair, one)
+    left = pair.sides[0].namespace
+    with left.inside():
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    with wire:
+        wire.bind((f"{left.name[:-1]}vl", ETH_P_ALL))
+        wire.settimeout(5.0)
+        assert (yield pair.carries())
+        frame = next(octets for octets in iter(lambda: wire.recv(2048), b"") if one.outbound_spi in octets)
+        for _ in range(3):
+            wire.send(frame)
+    assert (yield pair.carries())
+    usage = yield pair.planes[1].usage(one.outbound_spi)
+    assert (usage.inbound_packets, usage.replays, usage.forgeries) == (2, 3, 0)
+
+
+@between
+@inlineCallbacks
+def test_what_is_too_long_for_the_path_arrives_in_fragments_or_is_told(pair):
+    """The path is narrower than the tunnel's packets."""
+    for side, device in zip(pair.sides, ("vl", "vr"), strict=True):
+        side.namespace.ip(f"link set {side.namespace.name[:-1]}{device} mtu 1380")
+    one, _ = tunnel(*pair.sides, GCM)
+    yield installed(pair, one)
+    assert (yield pair.carries(octets=3000))
+    udp = pair.open(0, "10.1.0.1", PORT, DONT_FRAGMENT)
+    with suppress(OSError):  # the first one tells the kernel of the path
+        udp.sendto(bytes(1372), ("10.2.0.1", 7777))
+    with pytest.raises(OSError, match="Message too long"):
+        udp.sendto(bytes(1372), ("10.2.0.1", 7777))
+    assert (yield pair.passes(udp, pair.sockets[1], ("10.2.0.1", 7777), octets=1250))
 
 
 # ------------------------------------------------------------ the operator's own ways
@@ -222,67 +266,3 @@ def narrow(monkeypatch):
 
     monkeypatch.setattr(foundation, "Hearing", Narrow)
     return made
-
-
-# ------------------------------------------------------------ refusals
-
-
-@between
-@inlineCallbacks
-def test_a_card_that_cannot_encipher_leaves_it_to_the_kernel_or_is_told(pair):
-    """Ours has no offload: the kernel enciphers what is plain ESP, and refuses what no card ever does."""
-    one, _ = tunnel(*pair.sides, GCM, udp=False)
-    crypto = Carriage(offload=Offload.CRYPTO)
-    yield installed(pair, evolve(one, carriage=crypto), mirrored(one))
-    assert (yield pair.carries())
-    assert (yield pair.carries(sender=1))
-    told = r'net2: the kernel\'s SA: E\w+, .*offload.*: write hw_offload = "no"'
-    for udp, carriage in ((True, crypto), (False, Carriage(offload=Offload.PACKET))):
-        other, _ = tunnel(*pair.sides, GCM, 2, udp=udp)
-        with pytest.raises(DataPlaneError, match=told):
-            yield pair.planes[0].install(evolve(other, carriage=carriage))
-    assert pair.sides[0].namespace.ip("xfrm state").count("proto esp") == 2
-    assert (yield pair.carries())
-
-
-@between
-@inlineCallbacks
-def test_a_refused_SA_leaves_nothing_of_its_own_and_all_of_others(pair):
-    plane, left = pair.planes[0], pair.sides[0].namespace
-    before = left.ip("xfrm state", "xfrm policy", "rule")
-    one, _ = tunnel(*pair.sides, GCM)
-    unknown = evolve(GCM, encryption=evolve(GCM.encryption, kernel_name="rfc4106(gcm(unheard-of))"))
-    with pytest.raises(
-        DataPlaneError, match=r"net1: the kernel's SA: ENOSYS.*lacks rfc4106\(gcm\(unheard-of\)\)"
-    ):
-        yield plane.install(evolve(one, suite=unknown, inbound_keys=keys_for(GCM)))
-    assert left.ip("xfrm state", "xfrm policy", "rule") == before
-    foreign = f"src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x{one.outbound_spi.hex()}"
-    left.ip(
-        f"xfrm state add {foreign} reqid 7 mode tunnel aead rfc4106(gcm(aes)) 0x{bytes(range(20)).hex()} 128"
-    )
-    before = left.ip("xfrm state", "xfrm policy", "rule")
-    with pytest.raises(DataPlaneError, match=r"EEXIST.*another program has an SA of this SPI"):
-        yield plane.install(one)
-    assert left.ip("xfrm state", "xfrm policy", "rule") == before
-    left.ip(f"xfrm state delete {foreign}")
-    yield installed(pair, one)
-    assert (yield pair.carries())
-
-
-@between
-@inlineCallbacks
-def test_SAs_that_somebody_flushed_are_told_of_and_can_be_removed(pair):
-    one, _ = tunnel(*pair.sides, GCM)
-    yield installed(pair, one)
-    pair.sides[0].namespace.ip("xfrm state flush")
-    assert not (yield pair.carries(arrives=False)), "nor in the clear"
-    elsewhere = Path(one.path.local, Endpoint(ip_address("192.0.2.9"), 4500))
-    with pytest.raises(DataPlaneError, match="net1: the kernel has no SA any more that could be moved"):
-        yield pair.planes[0].move(one.inbound_spi, elsewhere)
-    other_port = Path(one.path.local, Endpoint(one.path.remote.address, 4501))
-    with pytest.raises(DataPlaneError, match=r"net1: move: ESRCH"):
-        yield pair.planes[0].move(one.inbound_spi, other_port)
-    assert (yield pair.planes[0].remove(one.inbound_spi)).outbound_packets == 0
-    yield installed(pair, tunnel(*pair.sides, GCM, 2)[0])
-    assert (yield pair.carries())

@@ -19,6 +19,7 @@ from ikegw.testing.plane_pair import (
     RunningKernel,
     RunningPlane,
     Side,
+    mirrored,
     sides,
 )
 
@@ -41,6 +42,13 @@ def between(test):
         return started(pair, partial(test, *self, pair=pair, **more))
 
     return around
+
+
+@inlineCallbacks
+def installed(pair, one, other=None):
+    """An SA on the left, and on the right the other end of it."""
+    yield pair.planes[0].install(one)
+    yield pair.planes[1].install(other or mirrored(one))
 
 
 class MemoryHarness:
@@ -129,7 +137,7 @@ class UserspaceHarness:
     def open(self, side, address="0.0.0.0", port=0, *options):
         """A UDP socket of a program on that side, closed with the planes; options are (level, name, value)."""
         with self.sides[side].namespace.inside():
-            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            udp = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
             self._opened.append(udp)
             udp.setblocking(False)
             for option in options:

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 from attrs import evolve
-from plane_harness import UserspaceHarness, between
+from plane_harness import UserspaceHarness, between, installed
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, inlineCallbacks
 from twisted.internet.task import deferLater
@@ -15,7 +15,7 @@ from twisted.internet.task import deferLater
 from ikegw.paths import Endpoint, Path
 from ikegw.policy.selectors import from_network
 from ikegw.ports import DataPlaneError, Usage
-from ikegw.testing.plane_pair import RunningPlane, client_tunnel, mirrored, suite_named, tunnel
+from ikegw.testing.plane_pair import RunningPlane, client_tunnel, suite_named, tunnel
 
 pytestmark = pytest.mark.peers
 
@@ -23,12 +23,6 @@ pytestmark = pytest.mark.peers
 @pytest.fixture
 def pair():
     return UserspaceHarness()
-
-
-@inlineCallbacks
-def installed(pair, one):
-    yield pair.planes[0].install(one)
-    yield pair.planes[1].install(mirrored(one))
 
 
 @inlineCallbacks

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from laboratory.guest import run_tests
 
-PLANE = tuple(f"tests/dataplane/kernel_{name}.py" for name in ("contract", "carriage", "moving"))
+PARTS = ("contract", "carriage", "moving", "refusals")
+PLANE = tuple(f"tests/dataplane/kernel_{part}.py" for part in PARTS)
 DAEMONS = ("tests/peers/kernel_interop.py",)
 
 
