@@ -35,7 +35,7 @@ class Report:
         assert self.passed, f"nothing ran in the guest:\n{self.output[-4000:]}"
 
 
-def run_tests(files: Sequence[str], directory: Path, *, seconds: int = 300) -> Report:
+def run_tests(files: Sequence[str], directory: Path, *, seconds: int = 600) -> Report:
     """Boot, and run the tests of these files (by their paths from the top of the checkout).
 
     One processor: two cost QEMU half as much again for all that the guest does, in what keeps them in step.
