@@ -333,11 +333,11 @@ class Binding:
         if self._timer is not None:
             self._timer.cancel()
 
-        def fired() -> None:
-            self._timer = None
-            elapsed()
+        self._timer = self.clock.callLater(seconds, self._fired, elapsed)
 
-        self._timer = self.clock.callLater(seconds, fired)
+    def _fired(self, elapsed: Callable[[], None]) -> None:
+        self._timer = None
+        elapsed()
 
     def _complain(self) -> None:
         """Of those that were asked and said nothing at all."""

@@ -24,6 +24,7 @@ _LEAST_OCTETS: Final = 300
 """Shorter messages are not heard by everybody (RFC 1542 §2.1)."""
 _BROADCAST: Final = 0x8000
 _LONGEST_OPTION: Final = 255
+_PAD, _END = int(Option4.PAD), int(Option4.END)
 _MESSAGE_TYPES: Final = {int(kind): kind for kind in Message4}
 
 
@@ -113,30 +114,31 @@ def _message_type(options: dict[int, bytes]) -> Message4:
 
 def _options(octets: bytes, file: bytes, server_name: bytes) -> dict[int, bytes]:
     """Every option, its parts joined in the order options, file, server name (RFC 3396 §7)."""
-    found: dict[int, bytearray] = {}
+    found: dict[int, bytes] = {}
     _collect(octets[_HEADER.size :], _HEADER.size, found)
-    overload = bytes(found.pop(Option4.OVERLOAD, b""))
+    overload = found.pop(Option4.OVERLOAD, b"")
     if overload not in (b"", b"\1", b"\2", b"\3"):
         raise Malformed("option 52 (overload) is neither 1, 2 nor 3", _HEADER.size)
     if overload in (b"\1", b"\3"):
         _collect(file, _FILE_AT, found)
     if overload in (b"\2", b"\3"):
         _collect(server_name, _SERVER_NAME_AT, found)
-    return {code: bytes(data) for code, data in found.items()}
+    return found
 
 
-def _collect(octets: bytes, offset: int, found: dict[int, bytearray]) -> None:
-    at = 0
-    while at < len(octets):
+def _collect(octets: bytes, offset: int, found: dict[int, bytes]) -> None:
+    at, length = 0, len(octets)
+    while at < length:
         code = octets[at]
-        if code == Option4.END:
+        if code == _END:
             return
-        if code == Option4.PAD:
+        if code == _PAD:
             at += 1
             continue
-        end = at + 2 + octets[at + 1] if at + 1 < len(octets) else len(octets) + 1
-        if end > len(octets):
+        end = at + 2 + octets[at + 1] if at + 1 < length else length + 1
+        if end > length:
             raise Malformed(f"option {code} is cut short", offset + at)
-        found.setdefault(code, bytearray()).extend(octets[at + 2 : end])
+        part = octets[at + 2 : end]
+        found[code] = found[code] + part if code in found else part
         at = end
     raise Malformed("the options have no end", offset + at)

@@ -260,7 +260,7 @@ host alice { option dhcp-client-identifier 00:61:6c:69:63:65; fixed-address 10.6
 
 @define
 class Dnsmasq:
-    """dnsmasq, without its DNS. It leases for two minutes at least."""
+    """dnsmasq, without its DNS. It leases for two minutes at least, and wants them renewed after four seconds."""
 
     place: Namespace
     device: str
@@ -323,5 +323,6 @@ dhcp-option=tag:a,option:dns-server,10.1.0.53
 dhcp-option=tag:a,option:domain-name,ikegw.example
 dhcp-option=tag:a,option:domain-search,ikegw.example,lab.ikegw.example
 dhcp-option=tag:a,121,10.1.0.0/16,10.60.0.1
+dhcp-option-force=58,4
 dhcp-host=id:00:61:6c:69:63:65,10.60.0.205
 """
