@@ -128,6 +128,22 @@ def test_we_prove_ourselves_twice(laboratory: Laboratory, proof: str) -> None:
     until(gateway.is_empty, "the gateway keeps an SA")
 
 
+def test_we_prove_ourselves_twice_to_a_strongSwan_that_asks_FreeRADIUS(laboratory: Laboratory) -> None:
+    pki, underlay = RadiusPki.make(), underlays.direct(laboratory.network)
+    server = laboratory.freeradius("radius", underlay.gateway, users=logins.ACCOUNTS)
+    gateway = laboratory.strongswan("gateway", underlay.gateway, eap=True, radius=server)
+    gateway.install("gateway", logins.gateway_party(), pki.authority.certificate)
+    plain = roadwarrior.gateway(underlay.gateway_address, certificate="gateway", peer=MACHINE)
+    second: Tree = {"auth": "eap-radius", "id": CAROL}
+    gateway.load(merged(plain, {"connections": {"roadwarriors": {"remote-2": second}}}))
+    ours = laboratory.ikegw("client", underlay.client)
+    ours.install("machine", pki.machine, pki.authority.certificate)
+    ours.load(client(underlay))
+    ours.connect("home")
+    prove(underlay.client, underlay.gateway, "10.1.0.1", octets=500_000)
+    assert f"Login OK: [{CAROL}" in server.daemon.text()
+
+
 def test_IE_22_a_strongSwan_that_takes_one_proof_only(laboratory: Laboratory) -> None:
     underlay, gateway, ours, settings = their_gateway(laboratory, {"multiple_authentication": False})
     gateway.load(settings)

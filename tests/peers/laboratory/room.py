@@ -44,10 +44,17 @@ class Laboratory:
         charon: Tree | None = None,
         *,
         eap: bool = False,
+        radius: FreeRadius | None = None,
         by_kernel: bool = False,
     ) -> StrongSwan:
-        """A strongSwan, started; `charon` are more settings of strongswan.conf, `eap` loads its EAP methods."""
-        peer = StrongSwan(name, place, self.directory / name, charon or {}, eap, by_kernel)
+        """A strongSwan, started; `charon` are more settings of strongswan.conf, `eap` loads its EAP methods.
+
+        It asks `radius` about logins, if there is one.
+        """
+        asked: Tree = (
+            {} if radius is None else {radius.name: {"address": radius.address, "secret": radius.secret}}
+        )
+        peer = StrongSwan(name, place, self.directory / name, charon or {}, eap, asked, by_kernel)
         self.daemons.append(peer)
         peer.start()
         return peer

@@ -49,6 +49,8 @@ class StrongSwan:
     """Further settings of strongswan.conf's section `charon`."""
     eap: bool = False
     """Load its EAP methods too."""
+    radius: Tree = field(factory=dict)
+    """RADIUS servers that it asks about logins (`auth = "eap-radius"`), as its plugin has them."""
     by_kernel: bool = False
     """Let the kernel carry its ESP, where there is one that has it."""
     daemon: Daemon = field(init=False)
@@ -94,13 +96,15 @@ class StrongSwan:
         settings: Tree = {
             "charon": {
                 "load": _CHARON_PLUGINS.format("" if self.by_kernel else " kernel-libipsec")
-                + (_EAP_PLUGINS if self.eap else ""),
+                + (_EAP_PLUGINS if self.eap else "")
+                + (" eap-radius" if self.radius else ""),
                 "install_virtual_ip": True,
                 "retransmit_timeout": "1.0",
                 "retransmit_tries": 3,
                 "plugins": {
                     "vici": {"socket": f"unix://{self._socket}"},
                     "resolve": {"file": str(self.directory / "resolv.conf")},
+                    **({"eap-radius": {"servers": self.radius}} if self.radius else {}),
                 },
                 "filelog": {"stderr": {"default": 1, "ike_name": True, "flush_line": True}},
                 **self.charon,
