@@ -239,11 +239,13 @@ class ByCertificate:
         return self._not_had()
 
     def _not_had(self) -> tuple[str, ...]:
-        """A sentence for each certificate of which nothing is known, or nothing new."""
+        """A sentence for each certificate of which somebody could tell, and nothing is known, or nothing new."""
+        path = self._found()
         return tuple(
             self._not_known(link)
-            for link in self._found().links
-            if (finding := self._finding(link)).until is None or self._is_old(finding)
+            for link in path.links
+            if self.means.library.is_told_of(link, path.credentials.sources_of(link.issuer))
+            and ((finding := self._finding(link)).until is None or self._is_old(finding))
         )
 
     # ------------------------------------------------------------ in a live session

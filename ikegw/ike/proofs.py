@@ -78,7 +78,8 @@ class ByCredentials:
         examination = self._examination = self._examination or self._examine()
 
         def known(result: Verified) -> None:
-            self.sa.method, self.sa.examination = result.method, examination
+            self.sa.method = result.method
+            self.sa.stand_by(examination)
             verified()
 
         judge(examination, missing, known, failed)

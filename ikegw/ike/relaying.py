@@ -206,7 +206,8 @@ class Relaying:
             sa = self.sa
             sa.user, sa.grant = answer.grant.user_name or self._name, answer.grant
             sa.method = "+".join(filter(None, (sa.method, f"eap-{self._method}")))
-            sa.examination = sa.examination or answer.standing  # of two proofs, the first's
+            if answer.standing is not None:
+                sa.stand_by(answer.standing)
             self._msk, self.answer = answer.msk, (Eap(answer.eap),)
             self.machine.aaa_accept()
 

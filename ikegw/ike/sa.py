@@ -18,6 +18,7 @@ from ikegw.ike.conversation import Conversation
 from ikegw.ike.phase import EstablishedPhase, Phase, Table
 from ikegw.ike.roaming import Roaming, follow_mapping
 from ikegw.ike.running_session import RunningSession
+from ikegw.ike.standings import Together
 from ikegw.ike.tenancy import Tenancy
 from ikegw.machines.tracing import trace
 from ikegw.paths import Address, Endpoint, Path
@@ -157,6 +158,11 @@ class IkeSa(Conversation):
             publish(StateEntered(self.name, kind, before, cause, after))
 
         trace(phase.machine, told)
+
+    def stand_by(self, standing: Standing) -> None:
+        """The peer has proved itself, and if it did so before, in this way too."""
+        before = self.examination
+        self.examination = standing if before is None else Together((before, standing))
 
     def come_after(self, old: "IkeSa") -> None:
         """Be the same session as `old`, which is being rekeyed."""

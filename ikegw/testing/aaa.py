@@ -6,7 +6,7 @@ from attrs import Factory, define, field, frozen
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 
-from ikegw.ports import AaaAnswer, AaaSilent, Accept, Caller, Challenge, Reject
+from ikegw.ports import AaaAnswer, AaaSilent, Accept, Caller, Challenge, Reject, Standing
 from ikegw.session import NOTHING_GRANTED, Grant
 from ikegw.testing.eap_method import Question, failure, msk, success
 from ikegw.wire.eap import EapPacket
@@ -15,12 +15,13 @@ from ikegw.wire.registry import EapType
 
 @frozen
 class Account:
-    """A user. `keyed`: the method makes a key. `silent`: nobody ever answers for it."""
+    """A user. `keyed`: the method makes a key. `silent`: nobody ever answers for it. `standing` is as in `ports.Accept`."""
 
     password: bytes = field(repr=False)
     grant: Grant = NOTHING_GRANTED
     keyed: bool = True
     silent: bool = False
+    standing: Standing | None = None
 
 
 @define(eq=False)
@@ -92,7 +93,7 @@ class FakeDialogue:
         if account is None or not self._right:
             return Reject(failure(response.identifier), "wrong name or password")
         key = msk(account.password) if account.keyed else None
-        return Accept(success(response.identifier), key, account.grant)
+        return Accept(success(response.identifier), key, account.grant, account.standing)
 
 
 @define(eq=False)

@@ -373,6 +373,20 @@ def test_Q_13_and_at_once_when_the_operator_puts_the_list_there():
     assert pair.is_empty
 
 
+@pytest.mark.parametrize("lists", [(), (ROOT.crl(),)], ids=["nothing", "a file"])
+def test_Q_12_where_nobody_could_be_asked_a_reload_makes_nobody_ask(lists: tuple[bytes, ...]):
+    """Not even in vain: what a file in crl/ says is as new as it can be."""
+    pair = certified(FakeFetcher(), of_client=SOFT, crls=tuple(map(Crl.parse, lists)))
+    connect(pair)
+    for _ in range(2):
+        pair.gateway.gateway.credentials_changed()
+        later(pair, 3.0)
+    assert pair.gateway.states("mature") == ["SM_CRL_UPDATE", "SM_MATURE"] * 2
+    later(pair, REVOKE)
+    assert not pair.gateway.heard(RevocationUnknown)
+    assert is_up(pair.gateway)
+
+
 def test_Q_13_or_takes_an_authority_away():
     pair = live(FakeFetcher({CRL: ROOT.crl()}))
     other = X509.of(Authority.root("Other", "ecdsa256", PERIOD).certificate)
