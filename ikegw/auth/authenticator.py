@@ -6,29 +6,27 @@ from functools import partial
 from os import urandom
 from typing import Final, NoReturn
 
-from attrs import evolve, frozen
+from attrs import frozen
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 
 from ikegw.auth.archive import Archive
-from ikegw.auth.certificates import SHORTEST_RSA
-from ikegw.auth.chains import Chain
+from ikegw.auth.choosing import choose
 from ikegw.auth.credentials import Credentials
 from ikegw.auth.errors import AuthenticationError, method_not_allowed, no_own_material, not_authentic
 from ikegw.auth.examination import ByCertificate, ByKey, Examination, Means, Verified
 from ikegw.auth.octets import psk_mac
-from ikegw.auth.own import OwnCertificate, best, named
+from ikegw.auth.own import OwnCertificate
+from ikegw.auth.peer_signatures import scheme_of
 from ikegw.auth.peers import peer_chain
-from ikegw.auth.periods import validity_problem
 from ikegw.auth.shared_keys import SharedKey
 from ikegw.auth.showing import Showing
 from ikegw.auth.sources import Library, Slow
 from ikegw.crypto.compare import equal
-from ikegw.crypto.signatures import BadSignature, CannotSign, SignaturePolicy, WeakSignature, sign, verify
+from ikegw.crypto.signatures import CannotSign, SignaturePolicy, sign
 from ikegw.crypto.transforms import Prf
 from ikegw.events import AuthFailure
 from ikegw.policy.connections import AuthKind, LocalAuth, RemoteAuth
-from ikegw.policy.demands import Weakness
 from ikegw.policy.identities import display
 from ikegw.ports import Fetcher, FetchFailed, Random, Standing
 from ikegw.wire.authentication import Authentication
@@ -134,7 +132,7 @@ class Authenticator:
             if local.kind is AuthKind.PSK:
                 return succeed(self._prove_by_key(identity, octets, prf, hints))
             if local.kind is AuthKind.PUBKEY:
-                return self._sign(local, self._own(local, identity, hints), octets, hints)
+                return self._sign(local, self._choose(local, identity, hints), octets, hints)
             raise no_own_material(f"we cannot prove ourselves by {local.kind.value}")
         except AuthenticationError as error:
             return fail(error)
@@ -163,7 +161,9 @@ class Authenticator:
             remote,
             certificates,
             lambda presented: peer_chain(self.credentials, remote, identity, presented, self._now()),
-            lambda chain: self._check(remote, chain, identity, authentication, octets),
+            lambda chain: scheme_of(
+                authentication, octets, chain, identity, self._policy, remote.demands.weak
+            ),
         )
 
     def verify(
@@ -254,33 +254,9 @@ class Authenticator:
 
     # -- certificates
 
-    def _own(self, local: LocalAuth, identity: Identity, hints: PeerHints) -> OwnCertificate:
-        candidates = (
-            self.credentials.own_named(local.certificates)
-            if local.certificates
-            else named(self.credentials.own, identity)
-        )
-        own = best(candidates, hints.certificate_requests, hints.hash_algorithms, self._now())
-        if own is None:
-            raise no_own_material(self._nothing_for(local, identity))
-        certificate = own.certificate
-        if problem := validity_problem(
-            f"our {certificate.title}", certificate.start, certificate.end, self._now()
-        ):
-            raise no_own_material(problem)
-        return own
-
-    def _nothing_for(self, local: LocalAuth, identity: Identity) -> str:
-        loaded = [name for name in local.certificates if name in self.credentials.certificates]
-        if loaded:
-            return f"no private key for certs/{loaded[0]}: put the one that belongs to it into private/"
-        if local.certificates:
-            return f"no certificate {', '.join(local.certificates)} was loaded from certs/"
-        ours = "; ".join(f"{own.file}: {own.certificate.names_text()}" for own in self.credentials.own)
-        return (
-            f"none of our certificates with a private key is {display(identity)}'s; there are: {ours or 'none'}; "
-            "name one in the connection or put one into certs/ and private/"
-        )
+    def _choose(self, local: LocalAuth, identity: Identity, hints: PeerHints) -> OwnCertificate:
+        requests, hashes = hints.certificate_requests, hints.hash_algorithms
+        return choose(self.credentials, local, identity, requests, hashes, self._now())
 
     def _sign(
         self, local: LocalAuth, own: OwnCertificate, octets: bytes, hints: PeerHints
@@ -301,24 +277,6 @@ class Authenticator:
         if isinstance(own.key, RSAPrivateKey) and own.key.key_size >= SLOW_RSA_BITS:
             return self._slow(signed)
         return succeed(signed())
-
-    def _check(
-        self,
-        remote: RemoteAuth,
-        chain: Chain,
-        identity: Identity,
-        authentication: Authentication,
-        octets: bytes,
-    ) -> str:
-        policy = _allowing(self._policy, remote.demands.weak)
-        try:
-            return verify(chain.public_key, authentication.method, authentication.data, octets, policy)
-        except BadSignature as error:
-            is_weak = isinstance(error, WeakSignature)
-            hint = '; old Windows can do no better: let it with remote.weak = ["sha1"]' if is_weak else ""
-            raise not_authentic(
-                f"the signature of {display(identity)} ({chain.subject}) does not hold: {error}{hint}"
-            ) from None
 
     def _require_allowed(
         self, remote: RemoteAuth, identity: Identity, authentication: Authentication
@@ -342,9 +300,3 @@ def _decided(examination: Examination) -> Deferred[Verified]:
 
 def _refuse(error: AuthenticationError) -> NoReturn:
     raise error
-
-
-def _allowing(policy: SignaturePolicy, weak: frozenset[Weakness]) -> SignaturePolicy:
-    """The policy, less what passes all the same."""
-    shortest = SHORTEST_RSA if Weakness.SHORT_RSA in weak else policy.minimum_rsa_bits
-    return evolve(policy, sha1=policy.sha1 or Weakness.SHA1 in weak, minimum_rsa_bits=shortest)
