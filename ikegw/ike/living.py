@@ -5,15 +5,16 @@ from typing import ClassVar, Self, cast
 
 from attrs import define, field
 
-from ikegw.auth.authenticator import AuthenticationError
-from ikegw.events import AuthFailed, IkeRekeyed, IkeUp, RevocationUnknown
+from ikegw.events import IkeRekeyed, IkeUp
 from ikegw.ike.child import ChildSa
 from ikegw.ike.lifetimes import Lifetimes
+from ikegw.ike.reauthenticating import Reauthenticating
 from ikegw.ike.renewal import Renewal
+from ikegw.ike.revoking import Revoking
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.serving import serve
 from ikegw.ike.slot import FOR_CHILDREN, Answered, Intent, Slot
-from ikegw.ike.succession import GUARD_SECONDS, Succession
+from ikegw.ike.succession import Succession
 from ikegw.machines.mature import SM_TERMINATE, Mature, MatureMachine
 from ikegw.policy.connections import ChildPolicy
 from ikegw.session import EndCause
@@ -39,12 +40,15 @@ class Living:
     slot: Slot = field(init=False, repr=False)
     succession: Succession = field(init=False, repr=False)
     renewal: Renewal = field(init=False, repr=False)
-    _reauthenticating: bool = field(default=False, init=False)
+    reauthenticating: Reauthenticating = field(init=False, repr=False)
+    revoking: Revoking = field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.slot = Slot(self._may, self._let)
         self.succession = Succession(self)
         self.renewal = Renewal(self)
+        self.reauthenticating = Reauthenticating(self)
+        self.revoking = Revoking(self)
         self.lifetimes = Lifetimes(self.sa, self.slot.post, self.told_to_end)
 
     # ------------------------------------------------------------ ways in
@@ -134,7 +138,7 @@ class Living:
                 self.machine.update()
             else:
                 self.slot.pump()
-        elif waiting is Intent.REAUTH and self._reauthenticating:
+        elif waiting is Intent.REAUTH and self.reauthenticating.under_way:
             self.slot.pump()
         elif waiting is Intent.REAUTH and not self.sa.may_reauthenticate:
             self.machine.reauth_by_peer()
@@ -226,7 +230,7 @@ class Living:
         heir = new.phase
         if not isinstance(heir, Living):
             raise AssertionError(f"{new.name} is made to take over, and is not established")
-        heir._reauthenticating = self._reauthenticating
+        heir.reauthenticating.under_way = self.reauthenticating.under_way
         heir.lifetimes.start(self.lifetimes)
         for each in waiting:
             if each not in (
@@ -271,63 +275,23 @@ class Living:
 
     def update_crl(self) -> None:
         """Row Q-11."""
-        if self.sa.examination is None:
-            self.machine.crl_updated()
-        else:
-            renewing = self.sa.examination.renew()
-            self.sa.wait_for(renewing, self._crl_updated, AuthenticationError, self._revoked)
-
-    def _crl_updated(self, unknown: tuple[str, ...]) -> None:
-        """Rows Q-12 and Q-14, in whichever state the peer's requests or an operator have brought it to meanwhile."""
-        sa = self.sa
-        for detail in unknown:
-            sa.surroundings.publish(RevocationUnknown(sa.name, sa.path, sa.peer, detail))
-        if sa.state == "SM_CRL_UPDATE":
-            if sa.successor is None:
-                self.lifetimes.await_crl_update(failed=bool(unknown))
-            (self.machine.crl_update_failed if unknown else self.machine.crl_updated)()
-
-    def _revoked(self, error: AuthenticationError) -> None:
-        """Rows Q-13 and Q-15; whatever the IKE SA has become by rekeying ends with it."""
-        sa = self.sa
-        sa.surroundings.publish(AuthFailed(sa.name, sa.path, sa.remote_identity, error.reason, error.detail))
-        if sa.successor is not None:
-            self._newest.told_to_end(error.detail)
-        sa.ends_because(error.detail, EndCause.NAS_REQUEST)
-        if sa.state == "SM_CRL_UPDATE":
-            self.machine.revoked()
+        self.revoking.ask()
 
     def begin_reauthentication(self) -> None:
-        """Row Q-16. The peer may rekey this IKE SA meanwhile: then it is its successor that the new one replaces."""
-        self._reauthenticating = True
-        began = self.sa.table.reauthenticate(self.sa)
-        began.addCallbacks(
-            lambda name: self._newest._reauthentication_over(worked=True),
-            lambda failure: self._newest._reauthentication_over(worked=False),
-        ).addErrback(self.sa.broke)
+        """Row Q-16."""
+        self.reauthenticating.begin()
+
+    def retry_reauthentication(self) -> None:
+        """Row Q-18."""
+        self.reauthenticating.retry()
 
     @property
-    def _newest(self) -> "Living":
+    def newest(self) -> "Living":
         """What this IKE SA has become by rekeying."""
         sa = self.sa
         while sa.successor is not None:
             sa = sa.successor
         return cast("Living", sa.phase)
-
-    def _reauthentication_over(self, *, worked: bool) -> None:
-        self._reauthenticating = False
-        if worked:
-            self.sa.ends_because("re-authenticated")
-        if self.sa.state == "SM_REAUTH":
-            (self.machine.reauthenticated if worked else self.machine.reauth_failed)()
-        elif worked:
-            self.machine.terminate()
-        elif not self.sa.ended.called:
-            self.retry_reauthentication()
-
-    def retry_reauthentication(self) -> None:
-        """Row Q-18."""
-        self.sa.arm("reauth", GUARD_SECONDS, lambda: self.slot.post(Intent.REAUTH))
 
     def authenticated_for(self, seconds: float, *, told: bool) -> None:
         """See `EstablishedPhase`."""
