@@ -74,7 +74,7 @@ class Overview:
         return {
             "host": socket.gethostname(),
             "version": __version__,
-            "since": int(self._began),
+            "since": round(self._began, 3),
             "data_plane": assembled.plane.plane.description,
             "listening": [str(each) for each in assembled.transport.endpoints()],
         }

@@ -125,8 +125,10 @@ def test_H_08_H_09_server_offers_and_falls_silent() -> None:
 def test_H_10_H_11_renewal_keeps_the_address_and_brings_new_times() -> None:
     world = World(SETTINGS, FakeServer(lease_seconds=100))
     lease = world.lease()
+    assert list(world.provider.states()) == ["BOUND"]
     world.advance(49)
     waiting = world.renew(lease)
+    assert list(world.provider.states()) == ["RENEWING"]
     request = world.server.heard[-1]
     assert request.kind is Message4.REQUEST
     assert (request.ciaddr, request.giaddr) == (IPv4Address("10.60.0.2"), GIADDR)

@@ -208,6 +208,23 @@ async def test_five_hundred_sessions(
 
 
 @pytest_twisted.ensureDeferred
+async def test_a_gateway_that_is_gone_is_told_and_one_that_was_started_anew_is_looked_at_anew(
+    gateway: tuple[Any, str], place: Callable[[str, str], Any], browser: Browser
+) -> None:
+    one, page = gateway
+    await browser.go(page)
+    await browser.until(LIVE)
+    await browser.run("window.before = true")
+    await one.service.stopService()
+    await browser.until("document.querySelector('#live').dataset.live === 'lost'")
+    other = place("other", "127.0.0.3")
+    port = page.rpartition(":")[2].strip("/")
+    other.write(GATEWAY + NO_SOCKET + f'[web]\nlisten = "127.0.0.1:{port}"\nstatus_page = true\n')
+    other.make().startService()
+    await browser.until(f"window.before === undefined && {LIVE}")
+
+
+@pytest_twisted.ensureDeferred
 async def test_another_page_can_neither_read_it_nor_have_its_name_mean_us(
     gateway: tuple[Any, str], browser: Browser
 ) -> None:

@@ -94,6 +94,10 @@ function about() {
 }
 
 function take(message, whole) {
+  if (whole && told.gateway && told.gateway.since !== message.gateway.since) {
+    location.reload(); // it was started anew, and may be another version with other drawings; numbers begin at 1 again
+    return;
+  }
   if (whole) sessions.clear();
   for (const number of message.gone ?? []) sessions.remove(number);
   for (const session of message.sessions ?? []) sessions.show(session);
