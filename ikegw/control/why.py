@@ -26,6 +26,8 @@ FOR_FAILURES: Final = {
     "needs; `ikegwctl check` tells which it misses.",
     AuthFailure.NOT_AUTHENTIC: "The peer's secret, certificate or password is not the one that is known here: "
     "compare both sides.",
+    AuthFailure.AAA_REJECTED: "The password is wrong, or the user is unknown, locked or not allowed in there. What the server "
+    'says of it stands above; its own log says the rest. With aaa = "local", compare [secrets.eap].',
     AuthFailure.OUT_OF_TIME: "See whether this host's clock is right (`timedatectl`). If it is, the certificate has to be issued "
     "anew.",
     AuthFailure.REVOKED: "Nobody gets in with it any more: have a new certificate issued. If that was a mistake, its authority "

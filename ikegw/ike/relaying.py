@@ -215,11 +215,11 @@ class Relaying:
         """RE-14: the initiator rejected us in the middle of its login; if it had been told that it would fail, that is why."""
         if self._refusal:
             detail = f"{self._whom} rejected {self._name!r}, which says: {self._refusal}"
-            self.refuse(AuthFailure.NOT_AUTHENTIC, detail)
+            self.refuse(AuthFailure.AAA_REJECTED, detail)
 
     def _rejected(self, failure: bytes, message: str) -> None:
         says = f", which says: {message}" if message else ""
-        self.refuse(AuthFailure.NOT_AUTHENTIC, f"{self._whom} rejected {self._name!r}{says}")
+        self.refuse(AuthFailure.AAA_REJECTED, f"{self._whom} rejected {self._name!r}{says}")
         identifier = EapPacket.decode(self._response).identifier
         self.answer = (Eap(failure or EapPacket(EapCode.FAILURE, identifier).encode()),)
         self.machine.aaa_reject()

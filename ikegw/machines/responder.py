@@ -252,13 +252,13 @@ def _proved(machine: Responder, driver: Driver) -> None:
 
 @SMR_EAP_INITIATOR_REQUEST.upon(Responder.eap_response).to(SMR_EAP_AAA_REQUEST)
 def _eap_response(machine: Responder, driver: Driver) -> None:
-    """R-09: to the AAA server; our own Identity request's answer opens the dialogue."""
+    """R-09: the initiator's EAP response goes to the AAA server."""
     driver.ask_aaa()
 
 
 @SMR_EAP_AAA_REQUEST.upon(Responder.aaa_challenge).to(SMR_EAP_INITIATOR_REQUEST)
 def _challenge(machine: Responder, driver: Driver) -> None:
-    """R-10: its EAP request to the initiator."""
+    """R-10: the AAA server's EAP request goes to the initiator."""
     driver.answer_eap()
 
 

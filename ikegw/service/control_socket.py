@@ -40,11 +40,10 @@ class ControlSocket:
             self._port = self.reactor.listenUNIX(str(path), self._server, mode=MODE, wantPID=True)
             self._give_to_group(path)
         except (CannotListenError, OSError, LookupError) as error:
-            why = "another ikegw answers there" if isinstance(error, CannotListenError) else str(error)
             self.log.warn(
                 "no control socket at {path}: {why}; ikegwctl cannot reach this ikegw",
                 path=str(path),
-                why=why,
+                why=_why(error, path),
             )
 
     def _give_to_group(self, path: Path) -> None:
@@ -60,3 +59,13 @@ class ControlSocket:
         self._server.stop()
         port, self._port = self._port, None
         return succeed(None) if port is None else maybeDeferred(port.stopListening)
+
+
+def _why(error: Exception, path: Path) -> str:
+    """Why there is no socket at `path`, in words that lead to what has to change."""
+    cause = error.socketError if isinstance(error, CannotListenError) else error
+    if isinstance(cause, FileNotFoundError):
+        return f"there is no directory {path.parent} (the Debian service has it made; control.socket names another)"
+    if isinstance(cause, OSError):
+        return cause.strerror or str(cause)
+    return str(cause) if isinstance(cause, LookupError) else "another ikegw answers there"

@@ -5,6 +5,7 @@ from ipaddress import IPv4Address, IPv4Network, ip_address
 
 import pytest
 from attrs import evolve
+from telling_why import attempt, stories_of, why
 
 from ikegw.addresses.chain import Chain
 from ikegw.addresses.pool import Pool
@@ -19,7 +20,6 @@ from ikegw.dhcp.messages4 import read4
 from ikegw.dhcp.provider import DhcpProvider
 from ikegw.dhcp.relay import Relay
 from ikegw.events import AuthFailure, Dropped, Event, IkeBegun, IkeDown, IkeUp, SessionBegan, StateEntered
-from ikegw.ike.relaying import LOGIN_SECONDS
 from ikegw.paths import NAT_T_PORT, Endpoint, Path
 from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.connections import AuthKind, LocalAuth, RemoteAuth
@@ -34,32 +34,9 @@ from ikegw.testing.fetcher import FakeFetcher
 from ikegw.testing.login import PASSWORD, login_pair
 from ikegw.testing.pair import CLIENT, GATEWAY, Pair, make_pair, shared_key
 from ikegw.testing.pki import GATEWAY_USAGES, Authority, Party, Period, crl_at
-from ikegw.testing.world import NOW, Host
+from ikegw.testing.world import NOW
 
 PATH = Path(Endpoint(ip_address("192.0.2.1"), 500), Endpoint(ip_address("198.51.100.9"), 500))
-
-
-def stories_of(host: Host) -> Stories:
-    stories = Stories(lambda: 17.0)
-    for event in host.events:
-        stories.publish(event)
-    return stories
-
-
-def why(host: Host, peer: str) -> tuple[str, str]:
-    """(cause, advice) of the latest story about a peer, and that it can be read as a whole."""
-    story, *_ = stories_of(host).about(peer)
-    answer = told(story, text_of)
-    page = "\n".join(TABLES["why"]({"stories": [answer], "dropped": []}))
-    assert f"Why: {answer['cause']}" in page
-    assert f"What to do: {answer['advice']}" in page
-    assert "failed after" in page
-    return str(answer["cause"]), str(answer["advice"])
-
-
-def attempt(pair, seconds: float = 1.0, step: float = 0.005) -> None:
-    pair.client.gateway.initiate("home").addErrback(lambda _: None)
-    pair.world.run(seconds, step)
 
 
 def test_a_wrong_shared_key():
@@ -183,16 +160,6 @@ def test_a_peer_that_falls_silent():
     assert "ended" in str(answer["outcome"])
     assert "no answer" in str(answer["cause"])
     assert "no longer answers" in str(answer["advice"])
-
-
-def test_a_RADIUS_server_that_is_silent():
-    """The user's password is not what is wrong."""
-    pair = login_pair(aaa=lambda clock: FakeAaa(clock, {"carol@test": Account(PASSWORD, silent=True)}))
-    attempt(pair, LOGIN_SECONDS + 10.0, 0.5)
-    cause, advice = why(pair.gateway, "carol@test")
-    assert "nobody said whether 'carol@test' is good" in cause
-    assert "See the RADIUS server" in advice
-    assert "password" not in advice
 
 
 def test_more_sessions_than_the_AAA_server_allows():

@@ -183,11 +183,24 @@ def test_the_socket_is_gone_when_the_gateway_is(pair: tuple[Any, Any]) -> Story:
     assert not socket_of(gateway).exists()
 
 
-def test_a_gateway_without_a_place_for_its_socket_says_so_and_goes_on(place: Any, log: Any) -> None:
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("no/such/control.sock", "there is no directory {directory}/no/such"),
+        ("file", "Address already in use"),
+    ],
+)
+def test_a_gateway_without_a_place_for_its_socket_says_so_and_goes_on(
+    place: Any, log: Any, where: str, why: str
+) -> None:
     gateway = place("gateway", "127.0.0.1")
-    gateway.write(GATEWAY + '\n[control]\nsocket = "/nowhere/at/all.sock"\n')
+    (gateway.directory / "file").touch()
+    path = gateway.directory / where
+    gateway.write(GATEWAY + f'\n[control]\nsocket = "{path}"\n')
     gateway.make().startService()
-    assert any("no control socket at /nowhere/at/all.sock" in line for line in log.lines)
+    said = f"no control socket at {path}: {why.format(directory=gateway.directory)}"
+    assert any(said in line for line in log.lines), log.lines
+    assert (gateway.directory / "file").exists()
     assert not gateway.failures
 
 
