@@ -24,7 +24,7 @@ class AuthFailure(Enum):
     OUT_OF_TIME = "a certificate is not valid at the time that this host's clock shows"
     REVOKED = "the peer's certificate, or one above it, was revoked"
     AAA_REJECTED = "the AAA server does not let the user in"
-    AAA_FAILED = "no AAA server said, in a way to be believed, whether the login is good"
+    AAA_FAILED = "no AAA server gave an answer that can be believed"
     TOO_MANY_SESSIONS = "the user has as many sessions as the AAA server allows"
     NOT_IN_GROUP = "the AAA server puts the user into none of the groups that may come in here"
     DOWNLOAD_FAILED = "a certificate or CRL that policy demands could not be had"

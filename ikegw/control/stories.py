@@ -6,6 +6,7 @@ neither a busy morning nor somebody who knocks all night drives the others out.
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 from attrs import define, field
@@ -55,6 +56,11 @@ class Story:
             del self.events[MOST_EVENTS // 2]
             self.left_out += 1
         self.events.append((at, event))
+
+    @property
+    def is_doomed(self) -> bool:
+        """It was refused, and is there only until its peer has heard."""
+        return self.came_up is None and any(isinstance(event, AuthFailed) for _, event in self.events)
 
     def called(self, name: str) -> None:
         """Its peer goes by another name."""
@@ -125,8 +131,9 @@ class Stories:
         return self._knocking.get(address)
 
     def failed(self) -> Iterable[Story]:
-        """Every login that is kept and did not come up, the latest first."""
-        return reversed(self._failed.values())
+        """Every login that is kept and did not come up, or will not, the latest first."""
+        doomed = (story for story in reversed(self._under_way.values()) if story.is_doomed)
+        return chain(doomed, reversed(self._failed.values()))
 
     def concerns(self, event: Event, peer: str) -> bool:
         """Is an event that was published about this peer?"""

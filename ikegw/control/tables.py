@@ -33,9 +33,14 @@ def _status(answer: Any) -> Lines:
     yield f"listening on {', '.join(answer['listening'])}"
     yield f"data plane: {answer['data_plane']}"
     yield (
-        f"{answer['ike_sas']} IKE SAs ({answer['half_open']} half open), {answer['child_sas']} CHILD SAs, "
-        f"{answer['connections']} connections"
+        f"IKE SAs: {answer['ike_sas']} (half open: {answer['half_open']}), CHILD SAs: {answer['child_sas']}, "
+        f"connections: {answer['connections']}"
     )
+    if answer["failed_logins"]:
+        yield f"logins that failed and are remembered: {answer['failed_logins']}; `ikegwctl why` tells the latest"
+    for each in answer["radius"]:
+        yield f"RADIUS {each['service']} at {each['server']}: {each['standing'].replace('_', ', ')}"
+    yield from (f"accounting {line}" for line in answer["accounting"])
     yield from (f"pool {_pool(pool)}" for pool in answer["pools"])
 
 
@@ -150,7 +155,11 @@ def _why(answer: Any) -> Lines:
         yield f"dropped {each['count']} of its datagrams as {each['reason']}{detail}, the latest {clock(each['latest'])}"
         if each["advice"]:
             yield f"  What to do: {each['advice']}"
-    if not answer["stories"] and not answer["dropped"]:
+    if answer["stories"] or answer["dropped"]:
+        return
+    if not answer["peer"]:
+        yield "no login failed since ikegw started"
+    else:
         yield "nothing is known of it: no datagram of such a peer came since ikegw started, or too many others did since"
         yield "  What to do: see that UDP ports 500 and 4500 of the peer reach this host (tcpdump -n udp port 500 or 4500)"
 

@@ -161,7 +161,7 @@ def _outcome(story: Story) -> str:
     if story.ended is not None and story.came_up is None:
         return f"failed after {story.ended - story.began:.1f} s"
     if story.came_up is None:
-        return "under way"
+        return "refused; the peer is being told" if story.is_doomed else "under way"
     took = f"up after {story.came_up - story.began:.3f} s"
     return took if story.ended is None else f"{took}, ended {story.ended - story.came_up:.0f} s later"
 
@@ -178,10 +178,11 @@ def _state_before_end(story: Story) -> str:
 def _step(event: Event, text_of: Callable[[Event], str]) -> str:
     if isinstance(event, StateEntered):
         return f"{event.before} → {event.state}: {_summaries(event.machine).get((event.before, event.cause), event.cause)}"
-    return text_of(event).removeprefix(f"{getattr(event, 'sa', '')} ")
+    sa = event.session.sa if hasattr(event, "session") else getattr(event, "sa", "")
+    return text_of(event).removeprefix(f"{sa} ")
 
 
 @cache
 def _summaries(machine: str) -> dict[tuple[str, str], str]:
     built = _MACHINES.get(machine, ChildMachine)
-    return {(row.state, row.cause): row.summary for row in transitions(built)}
+    return {(row.state, row.cause): row.summary.removesuffix(".") for row in transitions(built)}

@@ -60,6 +60,9 @@ _LEVELS = {
     AaaServerDead: _ERROR,
     AaaServerBack: _WARN,
 }
+_REPEATED = "request-busy"
+"""A peer asks again because we have not answered yet: a login that waits for a server, for one."""
+
 _TURNED_AWAY = frozenset({Why.HALF_OPEN_FULL.value, Why.SOURCE_BLOCKED.value})
 
 
@@ -68,6 +71,8 @@ def level_of(event: Event) -> LogLevel:
     if isinstance(event, AuthFailed):
         return _ERROR if event.reason is AuthFailure.NO_OWN_MATERIAL else _WARN
     if isinstance(event, Dropped):
+        if event.reason == _REPEATED:
+            return _DEBUG
         return _WARN if event.reason in _TURNED_AWAY else _INFO
     return _LEVELS.get(type(event), _INFO)
 

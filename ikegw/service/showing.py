@@ -60,6 +60,12 @@ class Showing:
             "ike_sas": len(rows),
             "half_open": assembled.gateway.half_open_total,
             "child_sas": sum(len(row.children) for row in rows),
+            "failed_logins": len(list(assembled.stories.failed())),
+            "radius": [
+                {"server": str(each), "service": each.service.value, "standing": each.standing.lower()}
+                for each in assembled.radius.associations()
+            ],
+            "accounting": list(assembled.accounting.status()),
             "pools": self._pools({}),
         }
 

@@ -39,6 +39,7 @@ class Telling:
             dropped = [] if knocking is None else told_of_knocking(knocking)
         return {
             "now": self.wall(),
+            "peer": peer,
             "stories": [told(story, text_of) for story in stories],
             "dropped": dropped,
         }

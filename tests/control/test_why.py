@@ -19,7 +19,17 @@ from ikegw.control.why import FOR_FAILURES, told, told_of_knocking
 from ikegw.dhcp.messages4 import read4
 from ikegw.dhcp.provider import DhcpProvider
 from ikegw.dhcp.relay import Relay
-from ikegw.events import AuthFailure, Dropped, Event, IkeBegun, IkeDown, IkeUp, SessionBegan, StateEntered
+from ikegw.events import (
+    AuthFailed,
+    AuthFailure,
+    Dropped,
+    Event,
+    IkeBegun,
+    IkeDown,
+    IkeUp,
+    SessionBegan,
+    StateEntered,
+)
 from ikegw.paths import NAT_T_PORT, Endpoint, Path
 from ikegw.policy.authorities import RevocationPolicy
 from ikegw.policy.connections import AuthKind, LocalAuth, RemoteAuth
@@ -183,6 +193,7 @@ def test_each_step_is_told_in_the_words_of_the_machines():
     assert texts[0].startswith("begun by 192.0.2.2:500")
     assert any(text.startswith("SMR_INIT → SMR_AUTH: ") and "IKE_SA_INIT" in text for text in texts)
     assert any(text.startswith("lent 10.3.0.") for text in texts)
+    assert any(text.startswith("session ") for text in texts)
 
 
 def test_what_never_became_an_ike_sa():
@@ -194,17 +205,29 @@ def test_what_never_became_an_ike_sa():
     knocking = stories.knocking(ip_address("192.0.2.2"))
     assert knocking is not None
     (dropped,) = told_of_knocking(knocking)
-    page = "\n".join(TABLES["why"]({"stories": [], "dropped": [dropped]}))
+    page = "\n".join(TABLES["why"]({"peer": "192.0.2.2", "stories": [], "dropped": [dropped]}))
     assert "no-connection" in page
     assert "remote_addrs" in page
 
 
 def test_a_peer_that_nobody_knows():
-    page = "\n".join(TABLES["why"]({"stories": [], "dropped": []}))
+    page = "\n".join(TABLES["why"]({"peer": "mallory", "stories": [], "dropped": []}))
     assert "nothing is known of it" in page
 
 
 # ---------------------------------------------------------------- what is kept
+
+
+def test_a_login_that_was_refused_is_told_before_its_peer_has_gone():
+    stories = Stories(lambda: 1.0)
+    stories.publish(IkeBegun(name(1), PATH, False))
+    stories.publish(IkeBegun(name(2), PATH, False))
+    stories.publish(AuthFailed(name(2), PATH, parse_identity("carol@test"), AuthFailure.AAA_REJECTED, "no"))
+    (story,) = stories.failed()
+    assert told(story, text_of)["outcome"] == "refused; the peer is being told"
+    stories.publish(IkeDown(name(2), PATH, parse_identity("carol@test"), "no", False))
+    assert list(stories.failed()) == [story]
+    assert told(story, text_of)["outcome"] == "failed after 0.0 s"
 
 
 def name(number: int) -> SaName:

@@ -70,8 +70,11 @@ def test_an_ordinary_day(pair: tuple[Any, Any], log: Any, capsys: Any) -> Story:
 
     status, out, _ = yield ctl(capsys, gateway, "status")
     assert status == 0
-    assert re.search(r"^1 IKE SAs \(0 half open\), 1 CHILD SAs, 1 connections$", out, re.MULTILINE)
+    assert re.search(r"^IKE SAs: 1 \(half open: 0\), CHILD SAs: 1, connections: 1$", out, re.MULTILINE)
     assert "pool clients: 1 of 254 IPv4 addresses lent" in out
+    assert "RADIUS authentication at one (127.0.0.3:1812): alive" in out
+    _, out, _ = yield ctl(capsys, gateway, "why")
+    assert out == "no login failed since ikegw started\n"
 
     _, out, _ = yield ctl(capsys, gateway, "sas")
     head, row = out.splitlines()

@@ -205,6 +205,11 @@ EXAMPLES: list[tuple[Event, LogLevel, str]] = [
         "dropped a datagram from 198.51.100.9:61000 to 192.0.2.1:4500: wrong-length (28 in 30)",
     ),
     (
+        Dropped(PATH, "request-busy"),
+        LogLevel.debug,
+        "dropped a datagram from 198.51.100.9:61000 to 192.0.2.1:4500: request-busy",
+    ),
+    (
         Dropped(PATH, "source-blocked"),
         LogLevel.warn,
         "dropped a datagram from 198.51.100.9:61000 to 192.0.2.1:4500: source-blocked",
