@@ -90,6 +90,16 @@ def test_C_11_P_04_a_child_that_the_peer_asks_for():
     assert pair.gateway.plane.installed[1].inbound_spi == pair.client.plane.installed[1].outbound_spi
 
 
+def test_C_11_P_04_a_child_whose_peer_would_compress_is_made_without():
+    """<-- CREATE_CHILD_SA { N(IPCOMP_SUPPORTED), SA, … }  CREATE_CHILD_SA { SA, … } --> (RFC 7296 §2.22)"""
+    pair = connected()
+    puppet = Puppet(pair, pair.client)
+    deflate = Notify(NotifyType.IPCOMP_SUPPORTED, b"\x12\x34\x02")
+    answer = puppet.ask(ExchangeType.CREATE_CHILD_SA, deflate, *puppet.child_request(b"\0new"))
+    assert not answer.every(Notify)
+    assert [sa.outbound_spi for sa in pair.gateway.plane.installed][1:] == [b"\0new"]
+
+
 TEMPORARY = (Notify(NotifyType.TEMPORARY_FAILURE),)
 
 
