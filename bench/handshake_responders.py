@@ -75,7 +75,8 @@ class Ikegw:
         }
         if pki is not None:
             write_directory(self.directory, {"gateway": pki.gateway[1]}, {"ca": pki.root.certificate})
-            publish(pki, self.directory / "crl")
+            if case.listed:
+                publish(pki, self.directory / "crl")
         settings = merged(merged(case.settings(), quiet), self.more())
         (self.directory / "secrets.d").mkdir(parents=True)
         secrets = self.directory / "secrets.d" / "bench.toml"
@@ -139,7 +140,8 @@ class Charon:
         self._charon.start()
         if pki is not None:
             self._charon.install("gateway", pki.gateway[1], pki.root.certificate)
-            publish(pki, self.directory / "x509crl")
+            if case.listed:
+                publish(pki, self.directory / "x509crl")
         self._charon.load(case.settings())
 
     def stop(self) -> None:
