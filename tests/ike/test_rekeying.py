@@ -7,7 +7,8 @@ from attrs import evolve
 from twisted.internet.defer import Deferred
 
 from ikegw.events import ChildDown, ChildRekeyed, ChildUp, IkeDown, IkeRekeyed
-from ikegw.ike.child import REDUNDANT, ChildSa
+from ikegw.ike.child import ChildSa
+from ikegw.ike.child_requests import REDUNDANT
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.slot import Intent
 from ikegw.policy.proposals import parse_offer
