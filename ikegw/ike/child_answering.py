@@ -59,7 +59,15 @@ class ChildAnswering:
             _, remote = sa.dynamic_addresses
             routes = sa.grant.routes
             return agree(
-                sa.connection.children, proposed, theirs, ours, sa.reached, remote, routes, with_group=True
+                sa.connection.children,
+                proposed,
+                theirs,
+                ours,
+                sa.reached,
+                remote,
+                routes,
+                with_group=True,
+                members=sa.group.name,
             )
         # A peer may offer more than the old selectors (Windows: everything): both sides keep what they had.
         old, policy = self.replaced.tunnel, self.replaced.policy

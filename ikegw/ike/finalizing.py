@@ -242,6 +242,7 @@ class Finalizing:
                 addresses_of(sa.lease) or (sa.path.remote.address,),
                 sa.grant.routes,
                 with_group=False,
+                members=sa.group.name,
             )
         except NoChild as error:
             self._no_child(error.notify.type, error.detail)

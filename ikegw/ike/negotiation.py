@@ -51,11 +51,12 @@ def agree(
     routes: Sequence[Network] = (),
     *,
     with_group: bool,
+    members: str = "",
 ) -> Agreed:
     """Choose, as responder, the first child whose selectors and proposals meet what the peer asked; NoChild if none does.
 
     `reached` says what the peer may reach by a child of a policy. `remote` stands where that one says dynamic, and `routes` are
-    what is behind the peer besides. IKE_AUTH's child has no key exchange of its own: `with_group` False.
+    what is behind the peer besides. IKE_AUTH's child has no key exchange of its own: `with_group` False. `members`: the group of users that the peer is in, for the operator.
     """
     met = False
     for policy in children:
@@ -74,9 +75,10 @@ def agree(
             Notify(NotifyType.NO_PROPOSAL_CHOSEN), f"no ESP proposal in common: {explain(offers, proposed)}"
         )
     wanted = " ".join(map(str, (*map(show, theirs), "===", *map(show, ours))))
+    whom, where = (f" to group {members}", f", and local_ts of groups.{members}") if members else ("", "")
     raise NoChild(
         Notify(NotifyType.TS_UNACCEPTABLE),
-        f"the peer asked for {wanted}, which no child of the connection allows; compare local_ts and remote_ts",
+        f"the peer asked for {wanted}, which no child of the connection allows{whom}; compare local_ts and remote_ts{where}",
     )
 
 

@@ -138,7 +138,12 @@ def test_a_group_that_reaches_nothing_of_the_connection():
     """R-18: it is a user, and the child is what it may not have."""
     nowhere = evolve(ENGINEERS, reach=(from_network(IPv4Network("172.16.0.0/12")),))
     pair = connected(Grant(classes=(b"group=eng",)), evolve(GATEWAY, groups=(nowhere,)))
-    assert [refused.notify for refused in pair.gateway.heard(Refused)] == ["TS_UNACCEPTABLE"]
+    (refused,) = pair.gateway.heard(Refused)
+    assert refused.notify == "TS_UNACCEPTABLE"
+    assert (
+        "allows to group engineers; compare local_ts and remote_ts, and local_ts of groups.engineers"
+        in refused.detail
+    )
     assert not pair.gateway.plane.installed
 
 
