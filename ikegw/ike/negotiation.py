@@ -56,7 +56,9 @@ def agree(
     """Choose, as responder, the first child whose selectors and proposals meet what the peer asked; NoChild if none does.
 
     `reached` says what the peer may reach by a child of a policy. `remote` stands where that one says dynamic, and `routes` are
-    what is behind the peer besides. IKE_AUTH's child has no key exchange of its own: `with_group` False. `members`: the group of users that the peer is in, for the operator.
+    what is behind the peer besides. IKE_AUTH's child has no key exchange of its own: `with_group` False.
+
+    `members`: the group of users that the peer is in, for the operator.
     """
     met = False
     for policy in children:
