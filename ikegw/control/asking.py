@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -39,6 +40,8 @@ class Daemon:
             raise NotAnswered(
                 f"you may not speak to {self.path}: become a member of its group, or root"
             ) from None
+        except BlockingIOError:
+            raise NotAnswered(f"too many wait already at {self.path}: ikegw is very busy, or stuck") from None
         except OSError as error:
             raise NotAnswered(f"nobody answers at {self.path}: {error.strerror}; is ikegw running?") from None
         self._lines = iter(self._socket.makefile("rb"))
@@ -61,7 +64,8 @@ class Daemon:
         self._asked += 1
         self._socket.settimeout(None if patient else ANSWER_SECONDS)
         try:
-            self._socket.sendall(ask(self._asked, verb, arguments))
+            with suppress(BrokenPipeError):  # it hung up, but said why before
+                self._socket.sendall(ask(self._asked, verb, arguments))
             for line in self._lines:
                 answer = read(line)
                 if "error" in answer:

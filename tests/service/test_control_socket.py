@@ -18,6 +18,7 @@ from twisted.internet.threads import deferToThread
 
 from ikegw.control.asking import Daemon
 from ikegw.control.command import main
+from ikegw.control.server import MOST_CLIENTS
 
 Story = Generator[Any, Any, None]
 
@@ -234,3 +235,33 @@ def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
+
+
+@pytest_twisted.inlineCallbacks
+def test_a_thousand_who_talk_nonsense_leave_the_socket_as_it_was(pair: tuple[Any, Any], capsys: Any) -> Story:
+    gateway, _ = pair
+    kept: list[socket.socket] = []
+    refused: list[str] = []
+
+    def crowd() -> None:
+        for number in range(1000):
+            one = socket.socket(socket.AF_UNIX)
+            one.connect(str(socket_of(gateway)))
+            one.settimeout(10.0)
+            if number < MOST_CLIENTS:  # they never read, and some never end their line
+                one.sendall(
+                    (b"{nonsense\n", b'{"id": 1, "do": "sas', b'{"id": 1, "do": "status"}\n')[number % 3]
+                )
+                kept.append(one)
+            else:
+                refused.append(json.loads(one.makefile().read())["error"])
+                one.close()
+
+    yield deferToThread(crowd)
+    assert refused == [f"{MOST_CLIENTS} clients are connected already"] * (1000 - MOST_CLIENTS)
+    status, _, err = yield ctl(capsys, gateway, "status")
+    assert (status, err) == (1, f"ikegwctl: {MOST_CLIENTS} clients are connected already\n")
+    for one in kept:
+        one.close()
+    status, out, _ = yield ctl(capsys, gateway, "status")
+    assert (status, out.splitlines()[0].startswith("ikegw ")) == (0, True)
