@@ -57,7 +57,7 @@ def leased(gateway: Ikegw) -> str:
 def test_strongswan_has_its_address_from_Kea_as_long_as_it_stays(laboratory: Laboratory) -> None:
     underlay = underlays.direct(laboratory.network)
     kea = office(laboratory, underlay)
-    gateway = gateway_of(laboratory, underlay)
+    gateway = gateway_of(laboratory, underlay, log={"level": "debug"})
     client = laboratory.strongswan("client", underlay.client)
     client.load(
         roadwarrior.client(
@@ -68,6 +68,7 @@ def test_strongswan_has_its_address_from_Kea_as_long_as_it_stays(laboratory: Lab
     up_since = time.monotonic()
     address = leased(gateway)
     assert kea.leases() == {address: b"\0" + IDENTITY}
+    gateway.daemon.wait_for(r"dhcp server office 10\.50\.1\.2 answered after [0-9.]+ ms")
     prove(underlay.client, underlay.gateway, "10.1.0.1", octets=1_000_000)
 
     longer_than_the_lease = 5.0

@@ -150,15 +150,17 @@ def test_reservations_exclusions_and_certain_addresses(gateway: Any) -> Any:
 
 @pytest_twisted.inlineCallbacks  # type: ignore[untyped-decorator]
 def test_who_gives_up_while_the_database_is_asked_holds_nothing(
-    gateway: Any, postgresql: Postgresql, dsn: str
+    gateway: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Any:
     one = gateway()
     yield one.start()
+    release, given_back = one.release, Deferred[None]()
+    monkeypatch.setattr(one, "release", lambda lease: release(lease).chainDeferred(given_back))
     waiting = one.lease(asks("carol@test"))
     waiting.addErrback(lambda _: None)
     waiting.cancel()
     yield one.lease(asks("dave@test"))
-    yield one.beat()
+    yield given_back.addTimeout(20, reactor)
     yield one.beat()
     assert sum(use.lent for use in one.usage()) == 1
 
