@@ -275,7 +275,9 @@ def test_whatever_a_server_of_CRLs_does_the_login_fails_in_time_or_does_without(
     client.connect("silent")
     gateway.daemon.wait_for("nobody says whether certificate .*silent@ikegw.example was revoked", since=since)
 
+    since = gateway.daemon.mark()
     gateway.load(strict_gateway(underlay))
+    gateway.daemon.wait_for("reloaded: connection changed", since=since)
     client.connect("good")
     # The CRL is on disk: whoever starts anew needs no server for it, not even for those whose servers are bad.
     publisher.stop()
