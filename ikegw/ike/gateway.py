@@ -3,7 +3,7 @@
 from collections import Counter
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, DeferredList, fail
+from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from ikegw.auth.authenticator import Authenticator
@@ -143,18 +143,20 @@ class Gateway:
     def shutdown(self) -> Deferred[None]:
         """Delete every IKE SA in order; what is not answered in time ends all the same."""
         self._beginning.stop()
-        sas = tuple(self._table)
-        for sa in sas:
+        for sa in self._table:
             sa.phase.told_to_end("this gateway is shutting down", EndCause.ADMIN_REBOOT)
-        alive = [sa.ended for sa in sas if not sa.ended.called]
-        watched = DeferredList([_watch(ended) for ended in alive])
         timer = self.clock.callLater(SHUTDOWN_SECONDS, self._end_all)
 
         def stopped(_: object) -> None:
             if timer.active():
                 timer.cancel()
 
-        return watched.addCallback(stopped).addCallback(lambda _: self._table.running.all_told())
+        return self._all_ended().addCallback(stopped).addCallback(lambda _: self._table.running.all_told())
+
+    def _all_ended(self, _: object = None) -> Deferred[None]:
+        """Also what a rekeying that was under way has made meanwhile."""
+        alive = [_watch(sa.ended) for sa in self._table if not sa.ended.called]
+        return DeferredList(alive).addCallback(self._all_ended) if alive else succeed(None)
 
     def _end_all(self) -> None:
         for sa in self._table:

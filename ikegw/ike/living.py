@@ -327,6 +327,7 @@ class Living:
     def told_to_end(self, reason: str, cause: EndCause = EndCause.NAS_REQUEST) -> None:
         """MSG_IKE_TERMINATE."""
         self.sa.ends_because(reason, cause)
+        self.succession.told_to_end()
         self.machine.terminate()
 
     def request_delete(self) -> None:
@@ -335,9 +336,13 @@ class Living:
         if not self.sa.has_keys:
             self.machine.nothing_to_send()
         elif self.sa.asking.outstanding is not None:
-            self.slot.hold(lambda message: self._send_ike_delete())
+            self.slot.hold(self._answered_before_the_end)
         else:
             self._send_ike_delete()
+
+    def _answered_before_the_end(self, message: Message) -> None:
+        self.succession.answered_before_the_end(message)
+        self._send_ike_delete()
 
     def _send_ike_delete(self) -> None:
         payload: Payload = Delete(ProtocolId.IKE, ())

@@ -110,6 +110,27 @@ class Succession:
         else:
             self.sa.arm("rekey", wait, lambda: self.living.slot.post(Intent.REKEY))
 
+    # ------------------------------------------------------------ the end (row Q-24)
+
+    def told_to_end(self) -> None:
+        """What the peer's rekeying made has all that this IKE SA had, as the peer sees it: it ends, too."""
+        if self.rival is not None:
+            self._end_with_this(self.rival)
+
+    def answered_before_the_end(self, message: Message) -> None:
+        """So does what ours made: the peer answered, and knows of it by now."""
+        asked, self._rekeying = self._rekeying, None
+        outcome = None if asked is None else asked.read(message)
+        if isinstance(outcome, IkeMade):
+            self._end_with_this(outcome)
+
+    def _end_with_this(self, made: IkeMade) -> None:
+        if self.sa.successor is None:
+            self.living.give_all_to(made.sa)
+        else:
+            made.sa.successor = self.sa.successor
+        made.sa.phase.told_to_end(self.sa.ending, self.sa.cause)
+
     @property
     def rival(self) -> IkeMade | None:
         """What the peer's simultaneous rekeying made, unless the peer has deleted it already."""

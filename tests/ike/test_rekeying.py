@@ -630,3 +630,74 @@ def test_no_doubles_in_the_queue():
     slot.release()
     in_agreement(pair)
     assert len(pair.client.heard(IkeRekeyed)) == 1
+
+
+# ---------------------------------------------------------------- told to end while an IKE SA is being rekeyed
+
+
+def nothing_is_left(pair: Pair, seconds: float = 5.0) -> None:
+    """No end goes on as if nothing had happened, and each is told once that it is over.
+
+    Of two that were made at once, one that the other end has never known is removed by guard time and TIMEOUT.
+    """
+    pair.world.run(seconds, 0.05)
+    for host in (pair.client, pair.gateway):
+        assert not [row for row in host.gateway.listing() if row.children and row.state != "SM_DYING"]
+    if not pair.is_empty:
+        pair.world.run(150.0, 0.5)
+    assert pair.is_empty
+    for host in (pair.client, pair.gateway):
+        assert len(host.heard(IkeDown)) == 1
+        assert len(host.heard(ChildDown)) == 1
+
+
+@SIDES
+@pytest.mark.parametrize("ender", ["client", "gateway"])
+@pytest.mark.parametrize("is_lost", [False, True], ids=["late", "lost"])
+def test_Q_24_the_ike_sa_that_was_being_made_ends_too(side, ender, is_lost):
+    """
+    CREATE_CHILD_SA { SA, Ni, KEi } -->  <-- CREATE_CHILD_SA { SA, Nr, KEr }, and meanwhile MSG_IKE_TERMINATE.
+    The peer has all that was ours in the new IKE SA: a DELETE of the old one alone would leave it there.
+    """
+    pair = connected()
+    host, mail = getattr(pair, side), Mail(pair)
+    rekey_ike(host)
+    pair.world.wire.deliver(mail.held.pop())
+    pair.world.run(0.01)
+    assert sa_of(host).state == "SM_REKEY_WAIT"
+    if is_lost:
+        mail.held.clear()
+    getattr(pair, ender).gateway.terminate(1)
+    mail.release()
+    nothing_is_left(pair, 20.0 if is_lost else 5.0)
+
+
+@ORDERS
+@pytest.mark.parametrize("ender", ["client", "gateway"])
+@pytest.mark.parametrize("after", range(5))
+def test_Q_24_so_do_both_that_were_being_made(order, ender, after):
+    pair = connected()
+    mail = Mail(pair)
+    rekey_ike(pair.client)
+    rekey_ike(pair.gateway)
+    for number, wanted in enumerate((*order, 0)):
+        if number == after:
+            getattr(pair, ender).gateway.terminate(1)
+        if mail.held:
+            pair.world.wire.deliver(mail.held.pop(wanted % len(mail.held)))
+    mail.release()
+    nothing_is_left(pair)
+
+
+@SIDES
+def test_Q_24_a_gateway_that_stops_takes_what_is_being_made_along(side):
+    pair = connected()
+    host, mail = getattr(pair, side), Mail(pair)
+    rekey_ike(host)
+    pair.world.wire.deliver(mail.held.pop())
+    stopped = []
+    host.gateway.shutdown().addCallback(stopped.append)
+    mail.release()
+    pair.world.run(1.0, 0.05)
+    assert stopped
+    nothing_is_left(pair)
