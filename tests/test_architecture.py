@@ -1,6 +1,7 @@
 """The directions of docs/architecture.md's table: who may import whom, and what of Twisted."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,9 @@ def test_every_room_stands_on_a_floor() -> None:
 def test_no_file_has_a_name_that_says_nothing() -> None:
     names = {file.stem for file in FILES} | {file.parent.name for file in FILES}
     assert not names & {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+
+
+def test_test_files_have_names_of_their_own():
+    """pytest imports them by their names alone."""
+    names = Counter(file.name for file in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -13,6 +13,11 @@ from laboratory.room import Laboratory
 pytestmark = pytest.mark.peers
 
 
+def heed_interrupts() -> None:
+    """Whoever is started in the background is made to ignore Ctrl-C, and hands that on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_a_login_of_strongswan_is_read_by_tshark(laboratory: Laboratory, tmp_path: Path) -> None:
     underlay = underlays.direct(laboratory.network)
     gateway = laboratory.ikegw("gateway", underlay.gateway)
@@ -30,7 +35,11 @@ def test_a_login_of_strongswan_is_read_by_tshark(laboratory: Laboratory, tmp_pat
     file = tmp_path / "login.pcapng"
     ikegwctl = [sys.executable, "-m", "ikegw.control.command", "capture", str(file), underlay.client_address]
     with subprocess.Popen(
-        [*ikegwctl, "--socket", str(control)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*ikegwctl, "--socket", str(control)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
     ) as capture:
         assert capture.stdout is not None
         assert capture.stderr is not None
