@@ -8,14 +8,29 @@ from pathlib import Path
 
 import pytest
 from laboratory import roadwarrior, underlays
+from laboratory.processes import until
 from laboratory.room import Laboratory
 
 pytestmark = pytest.mark.peers
+
+MESSAGES = 6
+"""Of a login and a logout: IKE_SA_INIT, IKE_AUTH, and the DELETE with its answer."""
 
 
 def heed_interrupts() -> None:
     """Whoever is started in the background is made to ignore Ctrl-C, and hands that on."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def read_by_tshark(file: Path) -> list[list[str]]:
+    """Port, exchange and payloads of each message, opened with the keys beside the file."""
+    keys = {**os.environ, "HOME": str(file.parent), "WIRESHARK_CONFIG_DIR": f"{file}.keys"}
+    fields = [
+        word for name in ("udp.dstport", "isakmp.exchangetype", "isakmp.typepayload") for word in ("-e", name)
+    ]
+    read = ["tshark", "-r", str(file), "-T", "fields", *fields]
+    rows = subprocess.run(read, env=keys, capture_output=True, text=True, timeout=60, check=True).stdout
+    return [line.split("\t") for line in rows.splitlines()]
 
 
 def test_a_login_of_strongswan_is_read_by_tshark(laboratory: Laboratory, tmp_path: Path) -> None:
@@ -46,18 +61,13 @@ def test_a_login_of_strongswan_is_read_by_tshark(laboratory: Laboratory, tmp_pat
         assert f"capturing IKE of {underlay.client_address} into {file}" in capture.stderr.readline()
         client.connect("home")
         client.disconnect("home")
+        until(lambda: len(read_by_tshark(file)) == MESSAGES, "not all of it has come to the file")
         capture.send_signal(signal.SIGINT)
         told = capture.stdout.read()
     assert capture.returncode == 0
     assert "the keys of 1 IKE SAs; interrupted" in told
 
-    keys = {**os.environ, "HOME": str(tmp_path), "WIRESHARK_CONFIG_DIR": f"{file}.keys"}
-    fields = [
-        word for name in ("udp.dstport", "isakmp.exchangetype", "isakmp.typepayload") for word in ("-e", name)
-    ]
-    read = ["tshark", "-r", str(file), "-T", "fields", *fields]
-    rows = subprocess.run(read, env=keys, capture_output=True, text=True, timeout=60, check=True).stdout
-    messages = [line.split("\t") for line in rows.splitlines()]
+    messages = read_by_tshark(file)
     init, auth, informational = ([row for row in messages if row[1] == kind] for kind in ("34", "35", "37"))
     assert [row[0] for row in init] == ["500", "500"]
     assert [row[0] for row in auth] == ["4500", "4500"]  # one of them was read by the data plane's process
