@@ -94,6 +94,9 @@ class Table(Protocol):
         `anew`: the peer says INITIAL_CONTACT.
         """
 
+    def who_shares_lease(self, sa: "IkeSa") -> "Sequence[IkeSa]":
+        """The other sessions of its peer that have the same tenancy."""
+
     def established(self, sa: "IkeSa") -> None:
         """It is mature."""
 

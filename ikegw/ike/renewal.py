@@ -97,9 +97,16 @@ class Renewal:
         self._lost(silent if isinstance(error, defer.TimeoutError) else str(error))
 
     def _lost(self, why: str) -> None:
-        """Row Q-23: traffic ends at once, for the address may be another's before the peer has answered our DELETE."""
-        sa = self._sa
-        sa.ends_because(f"its address could not be renewed: {why}", EndCause.LOST_SERVICE)
+        """Row Q-23: traffic ends at once, for the address may be another's before the peer has answered our DELETE.
+
+        The client may have logged in anew meanwhile, with the same address: that session loses it too.
+        """
+        sa, reason = self._sa, f"its address could not be renewed: {why}"
+        sharing = sa.table.who_shares_lease(sa)
+        sa.ends_because(reason, EndCause.LOST_SERVICE)
         if sa.state == "SM_LEASE_RENEW":
             self.living.machine.lease_lost()
         sa.lose_lease()
+        for other in sharing:
+            other.phase.told_to_end(reason, EndCause.LOST_SERVICE)
+            other.lose_lease()

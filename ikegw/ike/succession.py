@@ -113,8 +113,11 @@ class Succession:
     # ------------------------------------------------------------ the end (row Q-24)
 
     def told_to_end(self) -> None:
-        """What the peer's rekeying made has all that this IKE SA had, as the peer sees it: it ends, too."""
-        if self.rival is not None:
+        """What the peer's rekeying made has all that this IKE SA had, as the peer sees it: it ends, too.
+
+        Unless that is decided already: what has taken this one's place lives on.
+        """
+        if self.rival is not None and self.sa.successor is None:
             self._end_with_this(self.rival)
 
     def answered_before_the_end(self, message: Message) -> None:
@@ -126,6 +129,7 @@ class Succession:
 
     def _end_with_this(self, made: IkeMade) -> None:
         if self.sa.successor is None:
+            self.living.slot.queue.clear()  # what is wanted of this one is not wanted of the other
             self.living.give_all_to(made.sa)
         else:
             made.sa.successor = self.sa.successor

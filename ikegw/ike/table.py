@@ -145,6 +145,10 @@ class SaTable:
         """See `phase.Table`."""
         return uniqueness.tenancy_of(self._others(sa), sa, request, anew=anew)
 
+    def who_shares_lease(self, sa: IkeSa) -> list[IkeSa]:
+        """See `phase.Table`."""
+        return [other for other in self._others(sa) if sa.tenancy is not None and other.tenancy is sa.tenancy]
+
     def no_seat(self, sa: IkeSa, *, initial_contact: bool) -> str:
         """See `phase.Table`."""
         return uniqueness.no_seat(self._others(sa), sa, self.running, initial_contact=initial_contact)

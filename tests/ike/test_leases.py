@@ -349,3 +349,26 @@ def test_a_failure_while_releasing_is_logged_and_disturbs_nobody(monkeypatch, no
     pair.world.run(1.0)
     assert not pair.gateway.gateway.listing()
     assert "the server is gone" in str(no_internal_error.pop())
+
+
+@pytest.mark.parametrize("asker", [0, 1], ids=["old-asks", "new-asks"])
+def test_Q_23_a_lease_that_two_sessions_of_a_client_share_is_lost_to_both(asker):
+    """The client logged in anew, and its DELETE of the old session is under way when the server takes the address back."""
+    pair, server, _ = make()
+    connect(pair)
+    pair.world.run(5.0, 0.05)
+    pair.client.gateway.authenticate_anew(1)
+    while len(pair.gateway.heard(AddressLeased)) < 2:
+        pair.world.run(0.005)
+    old, new = pair.gateway.gateway._by_spi.values()
+    assert old.tenancy is new.tenancy
+    pair.world.wire.tap = lambda datagram: []
+    server.fails = lambda: True
+    (old, new)[asker].phase.slot.post(Intent.LEASE_RENEW)
+    pair.world.run(0.1)
+    assert not pair.gateway.plane.installed, "the address may be another client's by now"
+    assert releases(pair) == 2
+    assert not server.standing
+    pair.world.run(250.0, 0.5)
+    assert not pair.gateway.gateway._by_spi
+    assert all("could not be renewed" in down.reason for down in pair.gateway.heard(IkeDown))

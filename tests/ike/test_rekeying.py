@@ -701,3 +701,15 @@ def test_Q_24_a_gateway_that_stops_takes_what_is_being_made_along(side):
     pair.world.run(1.0, 0.05)
     assert stopped
     nothing_is_left(pair)
+
+
+def test_Q_24_what_was_asked_of_it_meanwhile_is_not_asked_of_the_other():
+    """It was told to end, then to authenticate anew: that would bring up a session that nobody ends."""
+    pair = connected()
+    mail = Mail(pair)
+    rekey_ike(pair.client)
+    pair.world.wire.deliver(mail.held.pop())
+    pair.client.gateway.terminate(1)
+    pair.client.gateway.authenticate_anew(1)
+    mail.release()
+    nothing_is_left(pair)
