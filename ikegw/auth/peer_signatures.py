@@ -36,5 +36,7 @@ def scheme_of(
 
 
 def _allowing(policy: SignaturePolicy, weak: frozenset[Weakness]) -> SignaturePolicy:
+    if not weak:
+        return policy
     shortest = SHORTEST_RSA if Weakness.SHORT_RSA in weak else policy.minimum_rsa_bits
     return evolve(policy, sha1=policy.sha1 or Weakness.SHA1 in weak, minimum_rsa_bits=shortest)

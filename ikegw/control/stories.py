@@ -20,6 +20,7 @@ from ikegw.events import (
     IkeMoved,
     IkeUp,
     SessionBegan,
+    StateEntered,
 )
 from ikegw.paths import Address, Path
 from ikegw.policy.identities import display
@@ -100,6 +101,11 @@ class Stories:
 
     def publish(self, event: Event) -> None:
         """Keep one event, if it belongs to a story that is kept."""
+        if isinstance(event, StateEntered):  # most events are
+            story = self._of(event)[1]
+            if story is not None:
+                story.add(self.now(), event)
+            return
         if isinstance(event, Dropped):
             self._dropped(event)
             return

@@ -52,4 +52,5 @@ def granted(
 
 def carriage(policy: ChildPolicy, transport: bool) -> Carriage:
     """How a child is carried, in the mode that was agreed."""
-    return evolve(policy.carriage, mode=Mode.TRANSPORT if transport else Mode.TUNNEL)
+    mode = Mode.TRANSPORT if transport else Mode.TUNNEL
+    return policy.carriage if policy.carriage.mode is mode else evolve(policy.carriage, mode=mode)

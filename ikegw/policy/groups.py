@@ -44,6 +44,8 @@ class Group:
 
     def terms(self, grant: Grant) -> Grant:
         """What holds for a member: what its AAA server said of it alone, and where that is silent, the group's."""
+        if self is NO_GROUP:
+            return grant
         return evolve(
             grant,
             dns=grant.dns or self.dns,

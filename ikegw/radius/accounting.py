@@ -6,7 +6,7 @@ was up when we died is ended at the next start, with the last counts that were w
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Final
+from typing import ClassVar, Final
 
 from attrs import define, evolve, field
 from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
@@ -57,6 +57,8 @@ class _Attended:
 @define(eq=False)
 class Accounting:
     """The subscriber (`events.Publish`). `now` is seconds since 1970; `ask` sends one record. A reload may change `station`."""
+
+    HEARS: ClassVar[tuple[type[Event], ...]] = (SessionBegan, SessionChanged, SessionEnded, AaaServerBack)
 
     settings: AccountingSettings
     clock: IReactorTime = field(repr=False)

@@ -43,6 +43,7 @@ from ikegw.service.audience import Audience
 from ikegw.service.capturing import Capturing
 from ikegw.service.counters import Counters
 from ikegw.service.eap import OwnEap
+from ikegw.service.hearing import by_kind
 from ikegw.service.journal import Journal
 from ikegw.service.kept_lists import KeptLists
 from ikegw.service.lending import Lenders
@@ -149,10 +150,9 @@ def assemble(
         journal.publish(event)
         stories.publish(event)
         audience.publish(event)
-        accounting.publish(event)
         measures.publish(event)
-        traffic.publish(event)
-        promptness.publish(event)
+        for hear in of_few_kinds.get(type(event), ()):
+            hear(event)
 
     addresses = Lenders.make(reactor, config, prepared.pools, publish)
     radius = RadiusClient(
@@ -176,6 +176,7 @@ def assemble(
         publish,
         capturing.made_keys,
     )
+    of_few_kinds = by_kind((accounting, traffic, promptness))
     coa = DynamicListener(
         config.coa,
         DynamicAuthorization(gateway, station(config), transport.addresses),

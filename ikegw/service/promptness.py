@@ -1,7 +1,7 @@
 """How each server of ours did when it was asked last: how long it took, or that it was silent."""
 
 from collections import OrderedDict
-from typing import Final
+from typing import ClassVar, Final
 
 from attrs import define, field
 
@@ -13,6 +13,8 @@ MOST_SERVERS: Final = 256
 @define(eq=False)
 class Promptness:
     """Hears of servers by events; their names are those of the events."""
+
+    HEARS: ClassVar[tuple[type[Event], ...]] = (ServerAnswered, ServerSilent)
 
     _latest: "OrderedDict[tuple[str, str], float | None]" = field(factory=OrderedDict, init=False, repr=False)
 

@@ -1,7 +1,7 @@
 """What CHILD SAs carry, asked of the data plane a few at a time: with many sessions the answers are older, not dearer."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 from attrs import define, field
 from twisted.internet.defer import Deferred
@@ -19,6 +19,8 @@ MOST_ASKED: Final = 50
 @define(eq=False)
 class Traffic:
     """Hears of every CHILD SA from the start, and knows the latest counts of each, and of all together."""
+
+    HEARS: ClassVar[tuple[type[Event], ...]] = (ChildUp, ChildDown)
 
     plane: DataPlane
     clock: IReactorTime

@@ -96,7 +96,7 @@ class Message:
     def one(self, cls: type[P]) -> P | None:
         """The first payload of a kind, or None; `shape_of` has seen that there is no second where one is allowed."""
         for payload in self.payloads:
-            if isinstance(payload, cls):
+            if type(payload) is cls:
                 return payload
         return None
 
@@ -122,7 +122,7 @@ class Message:
     def notify(self, type: NotifyType) -> Notify | None:  # noqa: A002 (the RFC's word)
         """The first notify of a type, or None."""
         for payload in self.payloads:
-            if isinstance(payload, Notify) and payload.type == type:
+            if payload.__class__ is Notify and payload.type == type:
                 return payload
         return None
 
