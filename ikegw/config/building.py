@@ -16,7 +16,7 @@ from ikegw.config.lending_building import build_lending, build_pool, build_store
 from ikegw.config.radius_building import build_radius
 from ikegw.config.reading import Section
 from ikegw.config.resolver import ResolverSettings
-from ikegw.config.rounds_rules import build_second_local, build_second_remote
+from ikegw.config.rounds_rules import build_local, build_second_local, build_second_remote
 from ikegw.config.settings import (
     Config,
     Control,
@@ -33,7 +33,7 @@ from ikegw.config.shunt_rules import build_shunt
 from ikegw.config.updown_rules import build_script
 from ikegw.config.web_rules import build_web
 from ikegw.policy.carriage import Carriage
-from ikegw.policy.connections import ChildPolicy, Connection, LocalAuth, OcspUse, RemoteAuth, Retransmit
+from ikegw.policy.connections import ChildPolicy, Connection, OcspUse, RemoteAuth, Retransmit
 from ikegw.policy.demands import Demands
 
 T = TypeVar("T")
@@ -88,16 +88,7 @@ def _connection(section: Section, half_open_seconds: float, groups: dict[str, Se
     local, remote = section.tables["local"], section.tables["remote"]
     return Connection(
         name=section.path[-1],
-        local=LocalAuth(
-            local["auth"],
-            local["id"],
-            tuple(local["certs"]),
-            local["eap_id"] or "",
-            tuple(local["eap_methods"]),
-            local["aaa_id"] or "",
-            tuple(local["aaa_cacerts"]),
-            section["ocsp"] in (OcspUse.REPLY, OcspUse.BOTH),
-        ),
+        local=build_local(local, ocsp_replies=section["ocsp"] in (OcspUse.REPLY, OcspUse.BOTH)),
         remote=RemoteAuth(
             remote["auth"],
             remote["id"],

@@ -1,4 +1,4 @@
-"""The second round of a connection's authentication (RFC 4739): made into values, and what must be so for it to make sense."""
+"""The rounds of a connection's authentication, made into values; and what must be so for a second one (RFC 4739) to be of use."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,8 @@ from ikegw.config.tables.rounds import SECOND_LOCAL, SECOND_REMOTE
 from ikegw.policy.connections import AuthKind, DpdAction, LocalAuth, RemoteAuth, StartAction
 
 
-def build_second_local(local: Section) -> LocalAuth | None:
-    """`local-2`; None: there is none."""
-    if local["auth"] is None:
-        return None
+def build_local(local: Section, *, ocsp_replies: bool = True) -> LocalAuth:
+    """`local`, or a `local-2` that is there."""
     return LocalAuth(
         local["auth"],
         local["id"],
@@ -21,7 +19,13 @@ def build_second_local(local: Section) -> LocalAuth | None:
         tuple(local["eap_methods"]),
         local["aaa_id"] or "",
         tuple(local["aaa_cacerts"]),
+        ocsp_replies,
     )
+
+
+def build_second_local(local: Section) -> LocalAuth | None:
+    """`local-2`; None: there is none."""
+    return None if local["auth"] is None else build_local(local)
 
 
 def build_second_remote(remote: Section) -> RemoteAuth | None:

@@ -17,7 +17,7 @@ from ikegw.ike.configuration import addresses_of, reply, wanted_by
 from ikegw.ike.greeting import window_offer
 from ikegw.ike.negotiation import Agreed, NoChild, agree, selector_payloads, tunnel
 from ikegw.ike.opening import Opening
-from ikegw.ike.proofs import Proofs
+from ikegw.ike.proofs import Proofs, told_to
 from ikegw.ike.roaming import agree as agree_to_move
 from ikegw.ike.sa import IkeSa
 from ikegw.ike.tenancy import Tenancy
@@ -95,13 +95,7 @@ class Finalizing:
 
     def download(self) -> None:
         """SMR_AUTH_DL_PEER (row R-13)."""
-        self.proofs.obtain(self._obtained, self._not_obtained)
-
-    def _obtained(self, dispensed_with: bool) -> None:
-        if dispensed_with:
-            self.machine.material_dispensable()
-        else:
-            self.machine.material_obtained()
+        self.proofs.obtain(told_to(self.machine), self._not_obtained)
 
     def _not_obtained(self, error: AuthenticationError) -> None:
         self._tell_failed(error)

@@ -13,6 +13,7 @@ from ikegw.ike.examining import judge, obtain
 from ikegw.ike.greeting import certificates_to_send, hints_of
 from ikegw.ike.opening import Opening
 from ikegw.ike.sa import IkeSa
+from ikegw.machines.responder import Responder
 from ikegw.policy.identities import display
 from ikegw.wire.authentication import Authentication
 from ikegw.wire.certificate import Certificate
@@ -24,6 +25,18 @@ Done = Callable[[], None]
 Failed = Callable[[AuthenticationError], None]
 Obtained = Callable[[bool], None]
 """Hears whether something could not be had that policy can do without."""
+
+
+def told_to(machine: Responder) -> Obtained:
+    """What was fetched becomes the machine's input (row R-14), after either proof."""
+
+    def obtained(dispensed_with: bool) -> None:
+        if dispensed_with:
+            machine.material_dispensable()
+        else:
+            machine.material_obtained()
+
+    return obtained
 
 
 class OwnProof(Protocol):

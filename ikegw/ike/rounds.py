@@ -7,7 +7,7 @@ from attrs import define, field
 from ikegw.auth.authenticator import AuthenticationError
 from ikegw.events import AuthFailure
 from ikegw.ike.opening import Opening
-from ikegw.ike.proofs import ByCredentials, ProvedBefore
+from ikegw.ike.proofs import ByCredentials, ProvedBefore, told_to
 from ikegw.ike.relaying import Relaying
 from ikegw.ike.sa import IkeSa
 from ikegw.machines.responder import Responder
@@ -55,13 +55,7 @@ class Rounds:
 
     def download(self) -> None:
         """SMR_ROUND_DL_PEER."""
-        self.first.obtain(self._obtained, self._not_obtained)
-
-    def _obtained(self, dispensed_with: bool) -> None:
-        if dispensed_with:
-            self.machine.material_dispensable()
-        else:
-            self.machine.material_obtained()
+        self.first.obtain(told_to(self.machine), self._not_obtained)
 
     def _not_obtained(self, error: AuthenticationError) -> None:
         self.refuse(error.reason, error.detail)
